@@ -1,0 +1,77 @@
+"""A mailbox of an account: its place in the tree, its special use, its counters."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from postroom.model.value import Value
+
+SpecialUse = Literal[
+    "\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash", "\\Inbox"
+]
+SpecialUseSource = Literal["user", "extension", "name"]
+
+# Contract E2: the order in which mailboxes are listed; the rest follow by path.
+SPECIAL_USE_ORDER: tuple[SpecialUse, ...] = (
+    "\\Inbox",
+    "\\Flagged",
+    "\\Sent",
+    "\\Drafts",
+    "\\All",
+    "\\Archive",
+    "\\Junk",
+    "\\Trash",
+)
+
+
+class MailboxCounters(Value, frozen=True, kw_only=True):
+    messages: int | None = None
+    unseen: int | None = None
+    error: str | None = None
+
+
+class Mailbox(Value, frozen=True, kw_only=True, omit_defaults=True):
+    """One listed mailbox (contract E1)."""
+
+    path: str
+    name: str
+    delimiter: str | None = None
+    parent_path: str | None = None
+    id: str | None = None
+    listed: bool | None = None
+    subscribed: bool | None = None
+    special_use: SpecialUse | None = None
+    special_use_source: SpecialUseSource | None = None
+    no_inferiors: bool | None = None
+    messages: int | None = None
+    uid_next: int | None = None
+    status: MailboxCounters | None = None
+
+
+class MailboxList(Value, frozen=True, kw_only=True, omit_defaults=False):
+    mailboxes: tuple[Mailbox, ...]
+
+
+class MailboxCursor(Value, frozen=True, kw_only=True):
+    """What sync has durably recorded of one mailbox; the store keeps it beside the index.
+
+    `number` is the folder number of message ids (contract A2). `uid_next` is the next UID that
+    has not been looked at; a message with a lower UID is known or was refused for good (I9).
+    """
+
+    path: str
+    uid_validity: int
+    number: int
+    uid_next: int = 1
+    highest_modseq: int | None = None
+    messages: int = 0
+    # Keywords beyond the system flags, in order of first use: positions are used by the index.
+    keywords: tuple[str, ...] = ()
+    special_use: SpecialUse | None = None
+    special_use_source: SpecialUseSource | None = None
+    delimiter: str | None = None
+    mailbox_id: str | None = None
+    # When the index was last found equal to the server (invariant I7).
+    last_verified_ms: int = 0
+    # False until the first pass over the whole mailbox has been recorded.
+    is_complete: bool = False

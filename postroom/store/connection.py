@@ -1,0 +1,109 @@
+"""The connection to the store, and the only file that imports the Redis package.
+
+What it offers is small on purpose: one command, a batch of commands in one round trip, and a
+script. Values are bytes both ways. Any trouble of the connection is a StoreUnavailable (503);
+a script's own refusal arrives as the error class it names (see `scripts/`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import redis.asyncio as redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from postroom.errors import Fenced, StoreUnavailable
+from postroom.store.keys import Keys
+from postroom.store.scripts import Script, load
+
+Argument = str | bytes | int | float
+# A reply later than this means a stalled server; no blocking command is ever sent (see wake.py).
+SOCKET_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 3.0
+# Enough for the concurrent calls of one process; more would only queue inside the server.
+MAX_CONNECTIONS = 64
+
+
+class Store:
+    """One process's connection pool to the store."""
+
+    def __init__(self, url: str, prefix: str = "") -> None:
+        self.url = url
+        self.keys = Keys(prefix)
+        self._client = redis.Redis.from_url(
+            url,
+            decode_responses=False,
+            socket_timeout=SOCKET_TIMEOUT_S,
+            socket_connect_timeout=CONNECT_TIMEOUT_S,
+            max_connections=MAX_CONNECTIONS,
+            retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 1),
+            health_check_interval=30,
+        )
+
+    async def close(self) -> None:
+        """Close every connection; the store is not used afterwards."""
+        await self._client.aclose()
+
+    async def command(self, *words: Argument) -> Any:
+        """The reply to one command. Raises StoreUnavailable."""
+        async with _translated():
+            return await self._client.execute_command(*words)  # type: ignore[no-untyped-call]
+
+    async def batch(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        """The replies to several commands in one round trip, not atomic."""
+        if not commands:
+            return []
+        async with _translated():
+            pipeline = self._client.pipeline(transaction=False)
+            for words in commands:
+                pipeline.execute_command(*words)
+            return await pipeline.execute()
+
+    async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
+        """The reply of an atomic script; Fenced when the script found another owner."""
+        async with _translated():
+            source = load(script)
+            try:
+                return await self._client.evalsha(source.sha, len(keys), *keys, *arguments)
+            except NoScriptError:
+                return await self._client.eval(source.text, len(keys), *keys, *arguments)
+
+    async def ping(self) -> None:
+        """Raise StoreUnavailable unless the server answers."""
+        await self.command("PING")
+
+    async def listen(self, channel: str) -> AsyncIterator[tuple[str, bytes]]:
+        """(channel, message) pairs of the pattern `channel`; ends with StoreUnavailable."""
+        async with _translated():
+            pubsub = self._client.pubsub(ignore_subscribe_messages=True)
+            try:
+                await pubsub.psubscribe(channel)
+                while True:
+                    message = await pubsub.get_message(timeout=5.0)
+                    if message is not None:
+                        yield message["channel"].decode(), message["data"]
+            finally:
+                await pubsub.aclose()  # type: ignore[no-untyped-call]  # redis leaves it untyped
+
+
+@asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    try:
+        yield
+    except ResponseError as error:
+        text = str(error)
+        if text.startswith("FENCED"):
+            raise Fenced("The account has another owner") from error
+        if text.startswith(("LOADING", "MASTERDOWN", "READONLY", "MISCONF", "OOM", "CLUSTERDOWN")):
+            raise _unavailable(error) from error
+        raise
+    except (TimeoutError, RedisError, OSError) as error:
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: BaseException) -> StoreUnavailable:
+    return StoreUnavailable("The store does not answer", log={"reason": repr(error)})

