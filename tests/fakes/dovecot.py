@@ -1,0 +1,259 @@
+"""A real Dovecot in a directory of its own, on free ports of the loopback address.
+
+Any user name logs in with the password `secret`; mail is in Maildir under the directory.
+Runs as root (mail then belongs to `nobody`) or as an ordinary user.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from imaplib import IMAP4
+from pathlib import Path
+
+PASSWORD = "secret"
+START_TIMEOUT_S = 15
+
+_CONF = """
+base_dir = {directory}/run
+state_dir = {directory}/state
+log_path = {directory}/dovecot.log
+protocols = imap
+listen = 127.0.0.1
+ssl = yes
+ssl_cert = <{directory}/cert.pem
+ssl_key = <{directory}/key.pem
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+mail_location = maildir:~/Maildir
+mail_home = {directory}/mail/%u
+mail_uid = {user}
+mail_gid = {group}
+first_valid_uid = 1
+first_valid_gid = 1
+default_internal_user = {internal}
+default_internal_group = {internal_group}
+default_login_user = {login}
+mail_max_userip_connections = 2000
+maildir_very_dirty_syncs = yes
+mail_fsync = never
+{extra}
+passdb {{
+  driver = static
+  args = password={password}
+}}
+userdb {{
+  driver = static
+  args = uid={user} gid={group} home={directory}/mail/%u
+}}
+namespace inbox {{
+  inbox = yes
+  separator = /
+  mailbox Drafts {{
+    special_use = \\Drafts
+    auto = create
+  }}
+  mailbox Sent {{
+    special_use = \\Sent
+    auto = create
+  }}
+  mailbox Trash {{
+    special_use = \\Trash
+    auto = create
+  }}
+  mailbox Junk {{
+    special_use = \\Junk
+    auto = create
+  }}
+}}
+service imap-login {{
+  chroot =
+  process_min_avail = 1
+  client_limit = 4000
+  service_count = 0
+  inet_listener imap {{
+    port = {port}
+  }}
+  inet_listener imaps {{
+    port = {tls_port}
+    ssl = yes
+  }}
+}}
+service imap {{
+  process_limit = 4000
+}}
+service anvil {{
+  chroot =
+}}
+service stats {{
+  chroot =
+}}
+"""
+
+
+@dataclass(slots=True)
+class Dovecot:
+    """A running server; `capability` hides extensions to play an older one."""
+
+    directory: Path
+    port: int
+    tls_port: int
+    capability: str | None = None
+    process: subprocess.Popen[bytes] | None = field(default=None)
+
+    @property
+    def conf(self) -> Path:
+        return self.directory / "dovecot.conf"
+
+    def start(self) -> None:
+        """Start, and wait until the greeting comes."""
+        self.process = subprocess.Popen(
+            ["dovecot", "-F", "-c", str(self.conf)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"dovecot ended: {self.log()}")
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:
+                    if probe.recv(100).startswith(b"* OK"):
+                        return
+            except OSError:
+                time.sleep(0.05)
+        raise RuntimeError(f"dovecot did not answer: {self.log()}")
+
+    def stop(self) -> None:
+        """End the server and every session."""
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(10)
+        self.process = None
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def log(self) -> str:
+        path = self.directory / "dovecot.log"
+        return path.read_text(errors="replace")[-2000:] if path.exists() else "(no log)"
+
+    def doveadm(self, *words: str) -> str:
+        """The output of a doveadm command against this server."""
+        done = subprocess.run(
+            ["doveadm", "-c", str(self.conf), *words],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
+        )
+        return done.stdout
+
+    def client(self, user: str) -> IMAP4:
+        """An independent client, logged in: the other reader of the mailbox."""
+        client = IMAP4("127.0.0.1", self.port, timeout=20)
+        client.login(user, PASSWORD)
+        return client
+
+    def deliver(self, user: str, raw: bytes, mailbox: str = "INBOX", flags: str = "") -> None:
+        """Put a message into a mailbox."""
+        client = self.client(user)
+        status, reply = client.append(mailbox, flags, "", raw)
+        assert status == "OK", reply
+        client.logout()
+
+
+def message(
+    subject: str = "Hello",
+    *,
+    sender: str = "Ann <ann@example.com>",
+    to: str = "Bob <bob@example.com>",
+    text: str = "Hello there.\n",
+    message_id: str | None = None,
+) -> bytes:
+    """A small plain message."""
+    built = EmailMessage()
+    built["From"] = sender
+    built["To"] = to
+    built["Subject"] = subject
+    built["Date"] = "Fri, 20 Nov 2026 09:22:00 +0000"
+    built["Message-ID"] = message_id or f"<{time.monotonic_ns()}@example.com>"
+    built.set_content(text)
+    return built.as_bytes().replace(b"\n", b"\r\n")
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def make_certificate(directory: Path) -> None:
+    """A self-signed certificate for localhost and 127.0.0.1 in cert.pem, its key in key.pem."""
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+         "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+         "-keyout", str(directory / "key.pem"), "-out", str(directory / "cert.pem")],
+        check=True, capture_output=True,
+    )  # fmt: skip
+
+
+def trusting(directory: Path) -> ssl.SSLContext:
+    """A client context that trusts the server's own certificate."""
+    return ssl.create_default_context(cafile=str(directory / "cert.pem"))
+
+
+@contextmanager
+def running_dovecot(extra: str = "") -> Iterator[Dovecot]:
+    """A started server, stopped and removed at the end; `extra` is put into its configuration."""
+    directory = Path(tempfile.mkdtemp(prefix="postroom-dovecot-"))
+    directory.chmod(0o755)
+    for name in ("run", "state", "mail"):
+        (directory / name).mkdir()
+    make_certificate(directory)
+    is_root = os.geteuid() == 0
+    owner = pwd.getpwnam("nobody") if is_root else pwd.getpwuid(os.geteuid())
+    if is_root:
+        os.chown(directory / "mail", owner.pw_uid, owner.pw_gid)
+    server = Dovecot(directory, free_port(), free_port())
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    server.conf.write_text(
+        _CONF.format(
+            directory=directory,
+            user=owner.pw_uid,
+            group=owner.pw_gid,
+            internal="dovecot" if is_root else user,
+            internal_group="dovecot" if is_root else user,
+            login="dovenull" if is_root else user,
+            extra=extra,
+            password=PASSWORD,
+            port=server.port,
+            tls_port=server.tls_port,
+        )
+    )
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(directory, ignore_errors=True)
