@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,35 +20,39 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.dovecot import Dovecot, running_dovecot
 
 
-@pytest.fixture(scope="session")
-def store_url() -> Iterator[str]:
-    """The URL of a private Valkey server that lives as long as the test session."""
+@contextmanager
+def _running_store(binary: str) -> Iterator[str]:
     directory = Path(tempfile.mkdtemp(prefix="postroom-store-"))
     socket = directory / "store.sock"
     server = subprocess.Popen(
-        [
-            get_binary_path(),
-            "--unixsocket",
-            str(socket),
-            "--port",
-            "0",
-            "--dir",
-            str(directory),
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-        ],
+        [binary, "--unixsocket", str(socket), "--port", "0", "--dir", str(directory),
+         "--save", "", "--appendonly", "no"],
         stdout=subprocess.DEVNULL,
-    )
+    )  # fmt: skip
     deadline = time.monotonic() + 10
     while not socket.exists():
         assert time.monotonic() < deadline, "the store did not start"
         time.sleep(0.01)
-    yield f"unix://{socket}"
-    server.terminate()
-    server.wait(10)
-    shutil.rmtree(directory, ignore_errors=True)
+    try:
+        yield f"unix://{socket}"
+    finally:
+        server.terminate()
+        server.wait(10)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def store_url() -> Iterator[str]:
+    """The URL of a private Valkey server that lives as long as the test session."""
+    with _running_store(get_binary_path()) as url:
+        yield url
+
+
+@pytest.fixture
+def redis_url() -> Iterator[str]:
+    """The URL of a fresh shared server: Redis where it is installed, else Valkey."""
+    with _running_store(shutil.which("redis-server") or get_binary_path()) as url:
+        yield url
 
 
 @pytest_asyncio.fixture

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from postroom.clock import Clock
 from postroom.store.connection import Store
 from postroom.store.scripts import Script
+from postroom.store.wake import queue_topic, wake
 
 SUBMIT = "submit"
 NOTIFY = "notify"
@@ -36,8 +37,12 @@ class Claim:
 class Schedule:
     """One queue in all partitions."""
 
-    def __init__(self, store: Store, clock: Clock, queue: str, lease_ms: int) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, queue: str, lease_ms: int, *, holder: str = ""
+    ) -> None:
+        """`holder` is the id of the worker that claims: `expire` finds its leases by it."""
         self._store = store
+        self._holder = holder
         self._clock = clock
         self.queue = queue
         self.lease_ms = lease_ms
@@ -50,7 +55,7 @@ class Schedule:
 
     async def claim(self, partition: int, limit: int) -> Claim:
         """Lease up to `limit` due items of one partition."""
-        token = secrets.token_hex(8)
+        token = f"{self._holder}/{secrets.token_hex(8)}"
         reply = await self._store.run(
             Script.CLAIM,
             [self.schedule_key(partition), self.leases_key(partition)],
@@ -70,6 +75,18 @@ class Schedule:
     async def release(self, leased: Leased, due_ms: int) -> bool:
         """Give the item back, due again at `due_ms`; False when the lease was lost."""
         return bool(await self._run(Script.RELEASE, leased, due_ms))
+
+    async def expire(self, holder: str) -> int:
+        """Make everything that a dead worker had leased due now; how many items that were."""
+        count = 0
+        for partition in self._store.keys.partitions():
+            keys = [self.schedule_key(partition), self.leases_key(partition)]
+            arguments = [f"{holder}/", self._clock.now_ms()]
+            found = int(await self._store.run(Script.EXPIRE, keys, arguments))
+            if found:
+                await wake(self._store, queue_topic(self.queue, partition))
+            count += found
+        return count
 
     async def is_paused(self) -> bool:
         """Whether the whole queue is paused (contract G3)."""
