@@ -73,5 +73,7 @@ class MailboxCursor(Value, frozen=True, kw_only=True):
     mailbox_id: str | None = None
     # When the index was last found equal to the server (invariant I7).
     last_verified_ms: int = 0
+    # When every message was last compared with the server's list (contract I7).
+    compared_ms: int = 0
     # False until the first pass over the whole mailbox has been recorded.
     is_complete: bool = False

@@ -26,7 +26,7 @@ class OutgoingMessage(Value, frozen=True, kw_only=True):
 
     `attempts` counts started deliveries; `phase` is the idempotence mark of the job:
     `queued` -> `sending` (written before DATA) -> `sent` (the server took it, events logged,
-    Sent copy and flags still to do) -> record gone.
+    Sent copy and flags still to do) -> record gone. A given-up message ends as `failed`.
     """
 
     queue_id: str
@@ -54,3 +54,12 @@ class OutgoingMessage(Value, frozen=True, kw_only=True):
     # Response text of the server that took the message.
     response: str | None = None
     idempotency_key: str | None = None
+    # Message-ID that the server gave instead of ours (contract F13).
+    original_message_id: str | None = None
+    # Recipients that the server refused while it took the message for others.
+    rejected: tuple[str, ...] = ()
+    # How often a worker died or hung with it (contract F23).
+    stalls: int = 0
+    # How often the outcome of the last attempt, or the steps after delivery, were put off because
+    # the account could not be asked just then.
+    postponements: int = 0

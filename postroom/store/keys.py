@@ -41,7 +41,7 @@ SHAPES: tuple[KeyShape, ...] = (
     KeyShape("{g}:health", "string", "store", "10 s", "probe of the health check"),
     KeyShape("{pNN}:accounts", "zset", "store.accounts", "account", "account ids, all score 0"),
     KeyShape("{pNN}:owners", "hash", "cluster", "account", "account -> `worker:epoch`"),
-    KeyShape("{pNN}:owners-version", "string", "cluster", "for ever", "raised with each change"),
+    KeyShape("{pNN}:owners-version", "string", "cluster", "for ever", "the last epoch given"),
     KeyShape("{pNN}:events", "stream", "events", "capped, never past a lane", "the event log"),
     KeyShape("{pNN}:schedule:<queue>", "zset", "queue", "item", "item by due time in ms"),
     KeyShape("{pNN}:leases:<queue>", "hash", "queue", "item", "item -> lease token"),
@@ -97,8 +97,21 @@ SHAPES: tuple[KeyShape, ...] = (
         "until delivered or dead",
         "event log ids waiting for one destination of one account",
     ),
-    KeyShape("{pNN}:lane-state:<lane>", "hash", "store.lanes", "lane", "attempts of the head"),
+    KeyShape(
+        "{pNN}:lane-state:<lane>",
+        "hash",
+        "store.lanes",
+        "lane",
+        "account, destination, attempts of the head",
+    ),
     KeyShape("{pNN}:lanes:<account>", "set", "store.lanes", "account", "its lanes"),
+    KeyShape(
+        "{pNN}:dispatched",
+        "string",
+        "store.lanes",
+        "for ever",
+        "log id up to which every event is on its lanes",
+    ),
 )
 
 
