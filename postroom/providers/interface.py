@@ -9,7 +9,7 @@ named limits where there is none; what fails is one of our errors; cancelling le
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -201,6 +201,8 @@ class Sendable:
     envelope_from: str
     envelope_to: tuple[str, ...]
     raw: bytes
+    # Awaited right before the message itself is transmitted; False means: do not (I19, I20).
+    before_data: Callable[[], Awaitable[bool]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +211,8 @@ class Accepted:
 
     response: str
     message_id: str | None = None
+    # Recipients refused while others were taken, each with the reason.
+    refused: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 
 from postroom.clock import Clock
-from postroom.store.connection import Store
+from postroom.store.connection import Argument, Store
 from postroom.store.scripts import Script
 from postroom.store.wake import queue_topic, wake
 
@@ -81,7 +81,7 @@ class Schedule:
         count = 0
         for partition in self._store.keys.partitions():
             keys = [self.schedule_key(partition), self.leases_key(partition)]
-            arguments = [f"{holder}/", self._clock.now_ms()]
+            arguments: list[Argument] = [f"{holder}/", self._clock.now_ms()]
             found = int(await self._store.run(Script.EXPIRE, keys, arguments))
             if found:
                 await wake(self._store, queue_topic(self.queue, partition))

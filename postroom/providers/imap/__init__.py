@@ -1,0 +1,7 @@
+"""The IMAP provider: watching and answering over `net.imap` (floor F2; accounts calls it).
+
+Watching: `connect` opens a connection, `listing` reads the tree, `rounds` decides which mailboxes
+to look at, `sync` brings one mailbox's index up to date, `watch` keeps the connection alive.
+`index` and `diff` are pure. Answering uses connections of its own, so that reading never
+disturbs watching.
+"""

@@ -1,0 +1,210 @@
+"""Command connections: what answering uses, apart from the watcher's connection.
+
+A connection is opened on demand, stays on the mailbox it was last used for, and is closed after a
+minute without work, so reading never disturbs the watching. Uses are short (a download takes the
+connection anew for each chunk) and wait in line, first come first served, so no call waits longer
+than some chunks. A use is a scoped resource (invariant I4): after it the connection is ready for
+the next one, or closed, because `ImapConnection.run` closes what was left in the middle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from postroom.clock import Clock, Deadline
+from postroom.errors import (
+    ConnectionClosing,
+    ConnectionUnavailable,
+    DeadlineExceeded,
+    MailboxNotFound,
+    PostroomError,
+)
+from postroom.imap.commands.exchange import Command
+from postroom.imap.commands.noop import Noop
+from postroom.imap.commands.select import Select
+from postroom.imap.errors import ImapRefused
+from postroom.imap.types import Exists, Expunged, Unsolicited, Vanished
+from postroom.net.imap import ImapConnection
+
+# Servers count connections per person (Gmail 15, many hosts 10) and the person's own programs
+# need some; two let a small call pass a chunk of a download.
+MOST_CONNECTIONS = 2
+IDLE_S = 60.0
+# Refusals of SELECT that say the mailbox is not there; old servers give no code at all.
+_NOT_THERE = frozenset((None, "NONEXISTENT", "TRYCREATE"))
+
+R = TypeVar("R")
+Opening = Callable[[Deadline], Awaitable[ImapConnection]]
+
+
+@dataclass(slots=True)
+class Session:
+    """One command connection and what is known of the mailbox it has selected."""
+
+    connection: ImapConnection
+    used_s: float
+    path: str | None = None
+    uid_validity: int = 0
+    exists: int = 0
+
+    async def run(self, command: Command[R], deadline: Deadline) -> R:
+        """The command's result."""
+        return await self.connection.run(command, deadline)
+
+    def has(self, name: str) -> bool:
+        """Whether the server has a capability."""
+        return self.connection.has(name)
+
+    async def select(self, path: str, deadline: Deadline) -> None:
+        """Select a mailbox. Raises MailboxNotFound when the server has none of this name."""
+        self.path = None
+        try:
+            selected = await self.run(Select(path), deadline)
+        except ImapRefused as error:
+            if error.response_code in _NOT_THERE:
+                raise MailboxNotFound("The mailbox was not found") from error
+            raise
+        self.path = path
+        self.exists = selected.exists
+        self.uid_validity = selected.uid_validity or 0
+
+    def take_news(self, news: Unsolicited) -> None:
+        """Keep the number of messages right while the mailbox stays selected."""
+        if isinstance(news, Exists):
+            self.exists = news.count
+        elif isinstance(news, Expunged):
+            self.exists = max(0, self.exists - 1)
+        elif isinstance(news, Vanished) and not news.earlier:
+            self.exists = max(0, self.exists - len(news.uids))
+
+
+class CommandConnections:
+    """The command connections of one account."""
+
+    def __init__(self, open_one: Opening, clock: Clock, *, most: int = MOST_CONNECTIONS) -> None:
+        self._open_one = open_one
+        self._clock = clock
+        self._turns = asyncio.Semaphore(most)
+        self._idle: list[Session] = []
+        self._sweeper: asyncio.Task[None] | None = None
+        self._is_closed = False
+
+    @asynccontextmanager
+    async def use(
+        self, deadline: Deadline, path: str | None = None, *, is_followup: bool = False
+    ) -> AsyncIterator[Session]:
+        """A connection of one's own for a short while, on `path` if given.
+
+        A mailbox that is selected already is asked for news first, so that a message announced a
+        moment ago is there; a `is_followup` of an earlier use does without.
+        """
+        await self._take_turn(deadline)
+        try:
+            session = await self._ready(deadline, path, is_followup)
+            try:
+                yield session
+            finally:
+                await self._give_back(session)
+        finally:
+            self._turns.release()
+
+    async def close(self) -> None:
+        """Close every idle connection; those in use close when they are given back."""
+        self._is_closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
+        while self._idle:
+            await self._idle.pop().connection.close()
+
+    async def _take_turn(self, deadline: Deadline) -> None:
+        if self._is_closed:
+            raise ConnectionUnavailable("The account is being closed")
+        try:
+            async with asyncio.timeout(deadline.remaining_s()):
+                await self._turns.acquire()
+        except TimeoutError as error:
+            raise DeadlineExceeded("Timeout: all connections are busy") from error
+
+    async def _ready(self, deadline: Deadline, path: str | None, is_followup: bool) -> Session:
+        """An idle connection that still answers, else a new one."""
+        while (session := self._pick(path)) is not None:
+            try:
+                await _prepare(session, deadline, path, is_followup)
+            except (ImapRefused, MailboxNotFound):
+                await self._give_back(session)
+                raise
+            except PostroomError:
+                await session.connection.close()
+                if deadline.is_over:
+                    raise
+            except BaseException:
+                await session.connection.close()
+                raise
+            else:
+                return session
+        return await self._fresh(deadline, path)
+
+    async def _fresh(self, deadline: Deadline, path: str | None) -> Session:
+        try:
+            connection = await self._open_one(deadline)
+        except DeadlineExceeded:
+            raise
+        except PostroomError as error:
+            raise ConnectionUnavailable(
+                "The mail server of the account cannot be reached", log={"cause": error.text}
+            ) from error
+        session = Session(connection, self._clock.steady_s())
+        connection.on_unsolicited = session.take_news
+        try:
+            if path is not None:
+                await session.select(path, deadline)
+        except (ImapRefused, MailboxNotFound):
+            await self._give_back(session)
+            raise
+        except BaseException:
+            await connection.close()
+            raise
+        return session
+
+    def _pick(self, path: str | None) -> Session | None:
+        """The idle connection on the mailbox, else the one used last."""
+        self._idle = [session for session in self._idle if session.connection.is_open]
+        if not self._idle:
+            return None
+        chosen = next((one for one in self._idle if one.path == path), self._idle[-1])
+        self._idle.remove(chosen)
+        return chosen
+
+    async def _give_back(self, session: Session) -> None:
+        if self._is_closed or not session.connection.is_open:
+            await session.connection.close()
+            return
+        session.used_s = self._clock.steady_s()
+        self._idle.append(session)
+        if self._sweeper is None or self._sweeper.done():
+            self._sweeper = asyncio.create_task(self._sweep())
+
+    async def _sweep(self) -> None:
+        """Close what was idle for a minute; ends with the last connection."""
+        while self._idle:
+            await self._clock.sleep(IDLE_S / 2)
+            limit = self._clock.steady_s() - IDLE_S
+            for session in [one for one in self._idle if one.used_s <= limit]:
+                self._idle.remove(session)
+                await session.connection.close()
+
+
+async def _prepare(
+    session: Session, deadline: Deadline, path: str | None, is_followup: bool
+) -> None:
+    if path is not None and session.path != path:
+        await session.select(path, deadline)
+    elif not is_followup:
+        await session.run(Noop(), deadline)
+    if not session.connection.is_open:
+        raise ConnectionClosing("The connection went away")

@@ -1,0 +1,1 @@
+"""Sending by the account's own SMTP server: the `Sending` power, stateless but for a small pool."""

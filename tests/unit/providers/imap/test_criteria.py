@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from postroom.errors import InvalidInput, Unprocessable
+from postroom.imap.commands.search import Key, Search
+from postroom.imap.encode import Offered
+from postroom.providers.imap.criteria import search_criteria
+
+
+def line(search: dict[str, Any], *capabilities: str) -> bytes:
+    """What is sent for a search, literals put in one line."""
+    criteria = search_criteria(search, lambda name: name in capabilities)
+    offered = Offered(frozenset(("LITERAL+",)))
+    return b"".join(Search(criteria).start(offered).segments).removesuffix(b"\r\n")
+
+
+@pytest.mark.parametrize(
+    ("search", "sent"),
+    [
+        ({}, b"UID SEARCH ALL"),
+        ({"seq": "1:3,9"}, b"UID SEARCH 1:3,9"),
+        ({"uid": "1:*"}, b"UID SEARCH UID 1:*"),
+        ({"answered": True, "deleted": False}, b"UID SEARCH ANSWERED UNDELETED"),
+        ({"draft": False, "flagged": True}, b"UID SEARCH UNDRAFT FLAGGED"),
+        ({"seen": False, "unseen": True}, b"UID SEARCH UNSEEN UNSEEN"),
+        ({"unseen": False}, b"UID SEARCH SEEN"),
+        ({"larger": 10, "smaller": 20}, b"UID SEARCH LARGER 10 SMALLER 20"),
+        ({"since": "2026-11-20T23:59:00Z"}, b"UID SEARCH SINCE 20-Nov-2026"),
+        ({"before": "2026-01-05"}, b"UID SEARCH BEFORE 5-Jan-2026"),
+        ({"sentBefore": "2026-01-05"}, b"UID SEARCH SENTBEFORE 5-Jan-2026"),
+        ({"from": None}, b"UID SEARCH ALL"),
+    ],
+)
+def test_fields_become_criteria(search: dict[str, Any], sent: bytes) -> None:
+    assert line(search) == sent
+
+
+def test_text_is_always_quoted_or_a_literal() -> None:
+    assert line({"subject": 'a"b'}).endswith(b'SUBJECT "a\\"b"')
+    assert line({"body": "x) ALL"}).endswith(b'BODY "x) ALL"')
+    assert b"CHARSET UTF-8" in line({"from": "\u00fc"})
+    assert b"{6+}\r\na\r\nALL" in line({"to": "a\r\nALL"})
+
+
+def test_headers_are_searched_by_value_or_presence() -> None:
+    assert line({"header": {"X-Id": "7"}}).startswith(b"UID SEARCH HEADER")
+    assert line({"header": {"X-Id": True}}).endswith(b'""')
+    with pytest.raises(InvalidInput):
+        line({"header": {"X Id:": "7"}})
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        {"seq": "1 OR 2"},
+        {"uid": "a"},
+        {"uid": "1,,2"},
+        {"since": "soon"},
+        {"larger": "big"},
+        {"header": "x"},
+        {"colour": "red"},
+        {"labels": ["x"]},
+    ],
+)
+def test_wrong_fields_are_named(search: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        line(search, "X-GM-EXT-1")
+    (field,) = refused.value.extra["fields"]
+    assert field["key"] == f"search.{next(iter(search))}"
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        {"gmailRaw": "is:unread"},
+        {"labels": {"has": ["x"]}},
+        {"emailId": "1"},
+        {"threadId": "1"},
+        {"modseq": 5},
+    ],
+)
+def test_a_missing_extension_is_refused_and_not_left_out(search: dict[str, Any]) -> None:
+    with pytest.raises(Unprocessable) as refused:
+        line(search)
+    assert refused.value.public_code == "MissingServerExtension"
+
+
+def test_gmail_and_object_ids_use_their_extension() -> None:
+    assert search_criteria({"emailId": "7"}, {"OBJECTID"}.__contains__) == (Key("EMAILID"), "7")
+    found = search_criteria({"threadId": "7"}, {"X-GM-EXT-1"}.__contains__)
+    assert found == (Key("X-GM-THRID"), "7")
+    found = search_criteria({"labels": {"has": ["a"], "not": ["b"]}}, {"X-GM-EXT-1"}.__contains__)
+    label = Key("X-GM-LABELS")
+    assert found == (label, "a", Key("NOT"), label, "b")
+
+
+def test_terms_of_api_accounts_are_unsupported() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        line({"emailIds": ["x"]})
+    assert refused.value.public_code == "UnsupportedSearchTerm"

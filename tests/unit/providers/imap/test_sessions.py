@@ -1,0 +1,149 @@
+"""Command connections against a real Dovecot, with a clock whose hands the test turns."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+
+from postroom.clock import Deadline, SystemClock
+from postroom.errors import ConnectionUnavailable, DeadlineExceeded, MailboxNotFound
+from postroom.imap.commands.noop import Noop
+from postroom.model.account import Account, Credentials, ImapServer
+from postroom.model.secret import Secret
+from postroom.net.imap import ImapConnection
+from postroom.providers.imap.connect import connect
+from postroom.providers.imap.sessions import IDLE_S, CommandConnections
+from tests.fakes.clock import FakeClock
+from tests.fakes.dovecot import PASSWORD, Dovecot, message, running_dovecot
+
+pytestmark = pytest.mark.dovecot
+REAL = SystemClock()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Dovecot]:
+    with running_dovecot("ssl = no\n") as started:
+        yield started
+
+
+@pytest_asyncio.fixture
+async def opened() -> list[ImapConnection]:
+    return []
+
+
+@pytest_asyncio.fixture
+async def connections(
+    server: Dovecot, clock: FakeClock, opened: list[ImapConnection]
+) -> AsyncIterator[CommandConnections]:
+    credentials = Credentials(user="sessions", password=Secret(PASSWORD))
+    account = Account(
+        account="a", imap=ImapServer(host="127.0.0.1", port=server.port, auth=credentials)
+    )
+
+    async def open_one(deadline: Deadline) -> ImapConnection:
+        opened.append(await connect(account, clock=REAL, deadline=deadline))
+        return opened[-1]
+
+    pool = CommandConnections(open_one, clock)
+    yield pool
+    await pool.close()
+    assert not any(connection.is_open for connection in opened)
+
+
+def soon() -> Deadline:
+    return Deadline.after(REAL, 10)
+
+
+async def test_a_connection_is_kept_and_closed_after_a_minute_of_rest(
+    connections: CommandConnections, clock: FakeClock, opened: list[ImapConnection]
+) -> None:
+    for _ in range(3):
+        async with connections.use(soon(), "INBOX"):
+            pass
+    assert len(opened) == 1
+    await asyncio.sleep(0)
+    await clock.advance(IDLE_S - 1)
+    assert opened[0].is_open
+    await clock.advance(IDLE_S)
+    async with connections.use(soon(), "INBOX"):
+        assert len(opened) == 2
+
+
+async def test_the_connection_on_the_mailbox_is_chosen(
+    connections: CommandConnections, opened: list[ImapConnection]
+) -> None:
+    async with connections.use(soon(), "INBOX") as inbox, connections.use(soon(), "Sent") as sent:
+        assert inbox.connection is not sent.connection
+    async with connections.use(soon(), "INBOX") as again:
+        assert again.connection is inbox.connection
+    assert len(opened) == 2
+
+
+async def test_waiting_for_a_connection_ends_with_the_deadline(
+    connections: CommandConnections,
+) -> None:
+    async with connections.use(soon()), connections.use(soon()):
+        with pytest.raises(DeadlineExceeded):
+            async with connections.use(Deadline.after(REAL, 0.01)):
+                pass
+    async with connections.use(soon()) as session:
+        await session.run(Noop(), soon())
+
+
+async def test_waiters_are_served_in_order(connections: CommandConnections) -> None:
+    served: list[int] = []
+
+    async def wait(number: int) -> None:
+        async with connections.use(soon()):
+            served.append(number)
+
+    # With one of the two held all the time, the others can only follow one another.
+    async with connections.use(soon()):
+        async with connections.use(soon()):
+            waiting = [asyncio.create_task(wait(number)) for number in range(6)]
+            await asyncio.sleep(0)
+        await asyncio.gather(*waiting)
+    assert served == sorted(served)
+
+
+async def test_a_refused_select_leaves_a_usable_connection(
+    connections: CommandConnections, opened: list[ImapConnection]
+) -> None:
+    for _ in range(2):
+        with pytest.raises(MailboxNotFound):
+            async with connections.use(soon(), "Nowhere"):
+                pass
+    async with connections.use(soon(), "INBOX"):
+        assert len(opened) == 1
+
+
+async def test_news_keep_the_count_of_messages_right(
+    connections: CommandConnections, server: Dovecot
+) -> None:
+    async with connections.use(soon(), "Junk") as session:
+        assert session.exists == 0
+    server.deliver("sessions", message(), "Junk")
+    async with connections.use(soon(), "Junk") as session:
+        assert session.exists == 1
+
+
+async def test_a_failure_of_the_user_gives_the_connection_back(
+    connections: CommandConnections, opened: list[ImapConnection]
+) -> None:
+    for _ in range(5):
+        with pytest.raises(KeyError):
+            async with connections.use(soon()):
+                raise KeyError
+    assert len(opened) == 1
+
+
+async def test_closed_connections_are_not_used_again(connections: CommandConnections) -> None:
+    async with connections.use(soon(), "INBOX") as session:
+        await connections.close()
+    assert not session.connection.is_open
+    with pytest.raises(ConnectionUnavailable):
+        async with connections.use(soon()):
+            pass
