@@ -38,3 +38,6 @@ RECONNECT = Backoff(first_ms=2_000, factor=1.5, most_ms=30_000, extra_ms=1_000)
 DELIVERY = Backoff(first_ms=5_000, factor=2.0, jitter=0.2)
 # Contract U2: a crashed worker comes back after 1 s doubling to 60 s, 20 % jitter.
 RESTART = Backoff(first_ms=1_000, factor=2.0, most_ms=60_000, jitter=0.2)
+# A refused password rarely mends itself, and servers lock accounts that keep trying. A changed
+# registration connects at once.
+REFUSED_LOGIN = Backoff(first_ms=10_000, factor=2.0, most_ms=300_000, extra_ms=1_000)

@@ -12,7 +12,7 @@ import enum
 from dataclasses import dataclass
 from typing import Final
 
-from postroom.backoff import RECONNECT, Backoff
+from postroom.backoff import RECONNECT, REFUSED_LOGIN, Backoff
 from postroom.model.account import AccountState, LastError
 from postroom.model.event import EventType
 
@@ -94,13 +94,9 @@ TABLE: Final[dict[tuple[AccountState, Signal], Transition]] = {
     **_rows(_ALL, Signal.PAUSED, Transition(S.PAUSED)),
 }
 
-# A refused password rarely mends itself, and servers lock accounts that keep trying: from 10 s
-# doubling to 5 minutes. A changed registration connects at once.
-REFUSED_RETRY: Final = Backoff(first_ms=10_000, factor=2.0, most_ms=300_000, extra_ms=1_000)
-
 # State -> what happens next without anybody: a retry timer, or what the user must do.
 WAY_OUT: Final[dict[AccountState, Backoff | Remedy]] = {
-    S.AUTHENTICATION_ERROR: REFUSED_RETRY,
+    S.AUTHENTICATION_ERROR: REFUSED_LOGIN,
     S.CONNECT_ERROR: RECONNECT,
     S.DISCONNECTED: RECONNECT,
     S.UNSET: Remedy.REGISTER_SERVER,

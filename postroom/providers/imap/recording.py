@@ -10,7 +10,6 @@ the index silently; announced is what arrived after `notifyFrom` and after the l
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import msgspec
@@ -18,6 +17,7 @@ import msgspec
 from postroom.clock import Deadline
 from postroom.imap.commands.fetch import Fetch
 from postroom.imap.commands.search import Search
+from postroom.imap.dates import date_text
 from postroom.imap.errors import ImapRefused
 from postroom.imap.sets import encode_set
 from postroom.imap.types import Selected
@@ -43,8 +43,7 @@ SILENT_BATCH = 20_000
 DATE_BATCH = 1_000
 SEARCH_TIMEOUT_S = 120.0
 # SEARCH SINCE ignores the time and the zone (RFC 9051 6.4.4): look two days further back.
-SEARCH_MARGIN = timedelta(days=2)
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+SEARCH_MARGIN_MS = 2 * 24 * 3600 * 1000
 
 
 class Recording:
@@ -142,11 +141,8 @@ class Recording:
 
     async def _searched(self, added: Sequence[int], since_ms: int) -> list[int]:
         """The added messages that may be that young: SEARCH narrows them down where it can."""
-        day = datetime.fromtimestamp(since_ms / 1000, UTC) - SEARCH_MARGIN
-        # RFC 9051 4.3: month names are English whatever the locale.
-        text = f"{day.day}-{_MONTHS[day.month - 1]}-{day.year:04d}"
         try:
-            command = Search(("SINCE", text))
+            command = Search(("SINCE", date_text(max(0, since_ms - SEARCH_MARGIN_MS))))
             young = set(await self._connection.run(command, self._deadline()))
         except ImapRefused:
             return list(added)

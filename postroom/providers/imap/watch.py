@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from postroom.backoff import RECONNECT, Backoff
+from postroom.backoff import RECONNECT, REFUSED_LOGIN, Backoff
 from postroom.clock import Deadline
 from postroom.errors import (
     AuthenticationRefused,
@@ -57,8 +57,7 @@ class WatchLimits:
     # A mailbox missing from a listing: when to list again for proof (invariant I11).
     proof_s: float = 10.0
     reconnect: Backoff = RECONNECT
-    # See accounts/states.py: servers lock accounts that keep trying a wrong password.
-    refused: Backoff = Backoff(first_ms=10_000, factor=2.0, most_ms=300_000, extra_ms=1_000)
+    refused: Backoff = REFUSED_LOGIN
 
 
 class ImapWatcher:

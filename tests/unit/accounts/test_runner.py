@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 
+from postroom.clock import Deadline, SystemClock
+from postroom.errors import WorkerNotAvailable
+from postroom.model.operations import ListMailboxes
+from postroom.model.wire import encode_packed
 from postroom.store.connection import Store
 from tests.fakes.dovecot import Dovecot, message
-from tests.unit.accounts.watching import imap_account, world
+from tests.unit.accounts.watching import WORKER, imap_account, world
 
 pytestmark = pytest.mark.dovecot
 
@@ -33,3 +39,73 @@ async def test_a_delivered_message_is_announced_once(store: Store, dovecot: Dove
         assert event.data["seemsLikeNew"] is True
         await here.sync("a")
         assert await here.subjects("a") == ["One"]
+
+
+async def test_a_held_account_answers_and_another_does_not(store: Store, dovecot: Dovecot) -> None:
+    async with world(store) as here:
+        await here.register(imap_account("a", "runner3", dovecot.port))
+        await here.until_state("a", "connected")
+        deadline = Deadline.after(SystemClock(), 10)
+        body = encode_packed(ListMailboxes())
+        answer = await here.runner.answer("a", "list_mailboxes", body, deadline)
+        assert isinstance(answer, bytes)
+        assert b'"INBOX"' in answer
+        with pytest.raises(WorkerNotAvailable):
+            await here.runner.answer("b", "list_mailboxes", body, deadline)
+
+
+async def test_an_account_that_moved_to_another_worker_is_let_go(
+    store: Store, dovecot: Dovecot
+) -> None:
+    async with world(store) as here:
+        await here.register(imap_account("a", "runner4", dovecot.port))
+        await here.until_state("a", "connected")
+        await here.owners.assign("a", "another")
+
+        async def is_gone() -> bool:
+            return not here.runner.held
+
+        await here.until(is_gone)
+        dovecot.deliver("runner4", message("For the other"))
+        assert await here.told("a", "messageNew") == []
+
+
+async def test_draining_gives_every_account_back(store: Store, dovecot: Dovecot) -> None:
+    async with world(store) as here:
+        for name in ("a", "b"):
+            await here.register(imap_account(name, f"runner5{name}", dovecot.port))
+            await here.until_state(name, "connected")
+        await here.runner.drain()
+        assert here.runner.held == frozenset()
+        assert await here.owners.owned_by(WORKER) == {}
+
+
+async def test_a_crashing_watcher_leaves_the_others_alone(store: Store, dovecot: Dovecot) -> None:
+    async with world(store) as here:
+        await here.register(imap_account("bad", "runner6", dovecot.port))
+        # Not JSON: reading the cursors fails in a way that no code expects.
+        await store.command("HSET", store.keys.account("bad", "mailboxes"), "INBOX", "no json")
+        await here.register(imap_account("good", "runner7", dovecot.port))
+        await here.until_state("good", "connected")
+        dovecot.deliver("runner7", message("Good"))
+        await here.until_told("good", "messageNew")
+        assert "bad" in here.runner.held
+
+
+async def test_a_deleted_account_is_let_go(store: Store, dovecot: Dovecot) -> None:
+    async with world(store) as here:
+        await here.register(imap_account("a", "runner8", dovecot.port))
+        await here.until_state("a", "connected")
+        await here.accounts.delete("a", [])
+
+        async def is_gone() -> bool:
+            return not here.runner.held
+
+        await here.until(is_gone)
+        assert [key async for key in keys_of(store)] == []
+
+
+async def keys_of(store: Store) -> AsyncIterator[bytes]:
+    for key in await store.command("KEYS", "*"):
+        if b":a" in key and not key.endswith(b"owners"):
+            yield key

@@ -250,7 +250,7 @@ async def _history(store: Store, server: Dovecot, dice: random.Random) -> None:
         await here.sync("h")
         news = await here.told("h", "messageNew")
         assert sorted(event.data["subject"] for event in news) == sorted(
-            set(event.data["subject"] for event in news)
+            {event.data["subject"] for event in news}
         )
         gone = [event.data["id"] for event in await here.told("h", "messageDeleted")]
         assert len(gone) == len(set(gone))

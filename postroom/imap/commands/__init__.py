@@ -1,0 +1,65 @@
+"""One file per IMAP command: what is sent, what belongs to the answer, what it results in.
+
+A command is a frozen dataclass; its generic type is its result. Fallbacks for servers without an
+extension live inside the command where one line can replace another, and in `move.py` where
+several lines are needed, so that callers never ask for capabilities.
+"""
+
+from postroom.imap.commands.append import Append
+from postroom.imap.commands.authenticate import Authenticate
+from postroom.imap.commands.capability import Capability
+from postroom.imap.commands.close import Close, Unselect
+from postroom.imap.commands.copy import Copy
+from postroom.imap.commands.enable import Enable
+from postroom.imap.commands.exchange import Command, Exchange
+from postroom.imap.commands.expunge import Expunge
+from postroom.imap.commands.fetch import Fetch
+from postroom.imap.commands.id import Id
+from postroom.imap.commands.idle import Idle
+from postroom.imap.commands.list import ListMailboxes
+from postroom.imap.commands.login import Login
+from postroom.imap.commands.logout import Logout
+from postroom.imap.commands.mailbox import Create, Delete, Rename, Subscribe, Unsubscribe
+from postroom.imap.commands.move import Move, move
+from postroom.imap.commands.namespace import Namespace
+from postroom.imap.commands.noop import Noop
+from postroom.imap.commands.quota import GetQuotaRoot
+from postroom.imap.commands.search import Search
+from postroom.imap.commands.select import Select
+from postroom.imap.commands.starttls import StartTls
+from postroom.imap.commands.status import Status
+from postroom.imap.commands.store import Store
+
+__all__ = [
+    "Append",
+    "Authenticate",
+    "Capability",
+    "Close",
+    "Command",
+    "Copy",
+    "Create",
+    "Delete",
+    "Enable",
+    "Exchange",
+    "Expunge",
+    "Fetch",
+    "GetQuotaRoot",
+    "Id",
+    "Idle",
+    "ListMailboxes",
+    "Login",
+    "Logout",
+    "Move",
+    "Namespace",
+    "Noop",
+    "Rename",
+    "Search",
+    "Select",
+    "StartTls",
+    "Status",
+    "Store",
+    "Subscribe",
+    "Unselect",
+    "Unsubscribe",
+    "move",
+]

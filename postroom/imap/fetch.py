@@ -1,0 +1,100 @@
+"""Reads FETCH data: the items of one message (RFC 9051 7.5.2).
+
+Items come in any order, some unasked for, some missing; unknown ones are stepped over. The most
+frequent response of all, `* n FETCH (UID n FLAGS (...) MODSEQ (n))`, has a road of its own:
+`FLAGS_LINE` matches it in one step, straight from the stream buffer, without tokens.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+
+from postroom.imap import reading
+from postroom.imap.body import read_body
+from postroom.imap.dates import parse_internal_date
+from postroom.imap.envelope import read_envelope
+from postroom.imap.tokens import Token
+from postroom.imap.types import FetchedMessage
+
+# UID before FLAGS as Dovecot and Gmail send it, or after as Cyrus and Exchange do.
+FLAGS_LINE = re.compile(
+    rb"\* (\d{1,10}) FETCH \((?:UID (\d{1,10}) )?(?:MODSEQ \((\d{1,19})\) )?"
+    rb"FLAGS \(([!#-\'+-z|}~\\ ]{0,2000}+)\)(?: UID (\d{1,10}))?(?: MODSEQ \((\d{1,19})\))?\)\r\n"
+)
+
+
+def read_flags_line(found: re.Match[bytes]) -> FetchedMessage:
+    """The message of a `FLAGS_LINE` match."""
+    seq, uid, modseq, flags, late_uid, late_modseq = found.groups()
+    uid = uid or late_uid
+    modseq = modseq or late_modseq
+    return FetchedMessage(
+        int(seq),
+        int(uid) if uid else None,
+        _flags_of(flags),
+        int(modseq) if modseq else None,
+    )
+
+
+# A mailbox knows some dozen combinations of flags; each is split once and then shared.
+@lru_cache(maxsize=4096)
+def _flags_of(raw: bytes) -> tuple[str, ...]:
+    return tuple(flag for flag in raw.decode("ascii").split() if flag != "\\Recent")
+
+
+def read_fetch(seq: int, items: list[Token]) -> FetchedMessage:
+    """The message that the items of one FETCH response tell of."""
+    values: dict[str, object] = {}
+    sections: dict[str, bytes] = {}
+    for at in range(0, len(items) - 1, 2):
+        name = items[at]
+        if not isinstance(name, str):
+            continue
+        reader = _ITEMS.get(name) or _ITEMS.get(name.upper())
+        if reader is not None:
+            field, read = reader
+            values[field] = read(items[at + 1])
+        elif "[" in name:
+            sections[_section(name)] = reading.raw(items[at + 1]) or b""
+        elif name.upper() in _WHOLE:
+            sections[_WHOLE[name.upper()]] = reading.raw(items[at + 1]) or b""
+    return FetchedMessage(seq=seq, sections=sections, **values)  # type: ignore[arg-type] # table
+
+
+@lru_cache(maxsize=1024)
+def _section(name: str) -> str:
+    """The text inside the brackets: upper case, header names without their quotes."""
+    inside = name[name.index("[") + 1 :].rpartition("]")[0]
+    return inside.replace('"', "").upper()
+
+
+# RFC 3501 6.4.5: the old names of whole messages and their halves.
+_WHOLE = {"RFC822": "", "RFC822.HEADER": "HEADER", "RFC822.TEXT": "TEXT"}
+
+_ITEMS: dict[str, tuple[str, Callable[[Token], object]]] = {
+    "UID": ("uid", reading.number),
+    "FLAGS": ("flags", reading.flags),
+    "MODSEQ": ("modseq", reading.inner_number),
+    "RFC822.SIZE": ("size", reading.number),
+    "INTERNALDATE": ("internal_date_ms", parse_internal_date),
+    "ENVELOPE": ("envelope", read_envelope),
+    "BODYSTRUCTURE": ("body", read_body),
+    "BODY": ("body", read_body),
+    "EMAILID": ("email_id", reading.object_id),
+    "THREADID": ("thread_id", reading.object_id),
+    "X-GM-MSGID": ("email_id", reading.object_id),
+    "X-GM-THRID": ("thread_id", reading.object_id),
+    "X-GM-LABELS": ("labels", reading.labels),
+}
+
+
+def merged(known: FetchedMessage, news: FetchedMessage) -> FetchedMessage:
+    """Two responses about the same message as one; a server may split what was asked for."""
+    values = {
+        field: told if (told := getattr(news, field)) is not None else getattr(known, field)
+        for field in FetchedMessage.__struct_fields__
+    }
+    values["sections"] = {**known.sections, **news.sections}
+    return FetchedMessage(**values)

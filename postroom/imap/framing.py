@@ -1,0 +1,127 @@
+"""Cuts a byte stream into complete responses (or, on the server side, complete commands).
+
+A response is one line, and more when a line ends in a literal announcement `{n}`: then n bytes
+follow, whatever they are, and another line. So the only question is where CRLF stands and whether
+`{n}` stands before it; nothing else is understood here. Each byte is looked at once: a search
+resumes where the last one stopped, and a literal is stepped over by its announced size.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from postroom.imap.errors import ProtocolViolation
+
+# All lines of one response together. A SEARCH answer with 1,000,000 UIDs is 8 MB.
+MOST_LINE_BYTES = 16 * 1024 * 1024
+# One literal. Big parts are read in slices of BODY[...]<a.b>; 64 MB is over every usual APPEND.
+MOST_LITERAL_BYTES = 64 * 1024 * 1024
+# One response with all its literals: a FETCH of several sections.
+MOST_RESPONSE_BYTES = 128 * 1024 * 1024
+
+# At the end of a line: `{12}`, `{12+}` (LITERAL+), `{12-}` (an error, read as plain), `~{12}`.
+_LITERAL = re.compile(rb"\{(\d{1,20})([+-]?)\}\Z")
+# A status line ends in free text, which may end in `}` without announcing anything.
+_STATUS = re.compile(rb"(?:\+|[^ ]{1,64} (?:OK|NO|BAD|BYE|PREAUTH))(?: |\Z)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one response may hold."""
+
+    line_bytes: int = MOST_LINE_BYTES
+    literal_bytes: int = MOST_LITERAL_BYTES
+    response_bytes: int = MOST_RESPONSE_BYTES
+
+
+class Framer:
+    """Collects bytes and gives complete responses without their final CRLF."""
+
+    def __init__(self, limits: Limits = Limits(), *, is_server: bool = False) -> None:
+        self._limits = limits
+        self._is_server = is_server
+        # Literals announced with `{n}`, not `{n+}`: a server must ask for each with a "+" line.
+        self.literals_to_ask = 0
+        self._buffer = bytearray()
+        self._start = 0
+        self._resume()
+
+    def _resume(self) -> None:
+        """Forget what was found of the current response; its first byte is at `_start`."""
+        self._line = self._start
+        self._scan = self._start
+        self._skipped = 0
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes held that are not yet given out."""
+        return len(self._buffer) - self._start
+
+    @property
+    def missing_bytes(self) -> int:
+        """Bytes of an announced literal that have not come yet."""
+        return max(0, self._line - len(self._buffer))
+
+    def feed(self, data: bytes) -> None:
+        """Take in what the peer sent."""
+        if self._start:
+            del self._buffer[: self._start]
+            self._line -= self._start
+            self._scan -= self._start
+            self._start = 0
+        self._buffer += data
+
+    def match(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
+        """Step over a complete response that matches `pattern` (CRLF included): the fast road."""
+        if self._scan != self._start:
+            return None
+        found = pattern.match(self._buffer, self._start)
+        if found is not None:
+            self._start = found.end()
+            self._resume()
+        return found
+
+    def next(self) -> bytes | None:
+        """The next complete response, or None until more bytes come."""
+        buffer = self._buffer
+        while len(buffer) >= self._line:
+            end = buffer.find(b"\r\n", max(self._scan, self._line))
+            if end < 0:
+                # The CR may be the last byte so far.
+                self._scan = max(self._line, len(buffer) - 1)
+                self._check_line(len(buffer))
+                return None
+            self._check_line(end)
+            size = self._announced(end)
+            if size is None:
+                response = bytes(memoryview(buffer)[self._start : end])
+                self._start = end + 2
+                self._resume()
+                return response
+            self._skip(end + 2, size)
+        return None
+
+    def _announced(self, end: int) -> int | None:
+        """The size of the literal announced at the end of the line, if one is."""
+        buffer = self._buffer
+        if end == self._line or buffer[end - 1] != 0x7D:
+            return None
+        found = _LITERAL.search(buffer, max(self._line, end - 24), end)
+        if found is None:
+            return None
+        if not self._is_server and self._line == self._start and _STATUS.match(buffer, self._start):
+            return None
+        self.literals_to_ask += found[2] != b"+"
+        return int(found[1])
+
+    def _skip(self, after: int, size: int) -> None:
+        self._skipped += size
+        if size > self._limits.literal_bytes or self._skipped > self._limits.response_bytes:
+            raise ProtocolViolation("The mail server sent a literal beyond the limit")
+        self._line = after + size
+        self._scan = self._line
+
+    def _check_line(self, end: int) -> None:
+        if end - self._start - self._skipped > self._limits.line_bytes:
+            raise ProtocolViolation("The mail server sent a line beyond the limit")

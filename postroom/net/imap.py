@@ -1,0 +1,270 @@
+"""Drives the sans-IO IMAP client over a socket.
+
+One command runs at a time; others wait their turn in order. A command that does not end - because
+its caller was cancelled, ran out of time, or the peer sent nonsense - leaves a dialogue that nobody
+can pick up again, so the connection is closed then and there (invariant I4). A refused command
+leaves it as it was. `idle` is a command, too: it holds the turn until it returns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from postroom.clock import Clock, Deadline
+from postroom.errors import ConnectFailed, ConnectionClosing, DeadlineExceeded
+from postroom.imap.client import ImapClient
+from postroom.imap.commands.capability import Capability
+from postroom.imap.commands.exchange import Command
+from postroom.imap.commands.idle import Idle
+from postroom.imap.commands.logout import Logout
+from postroom.imap.commands.starttls import StartTls
+from postroom.imap.encode import Offered
+from postroom.imap.errors import ImapRefused, ProtocolViolation
+from postroom.imap.types import Unsolicited
+from postroom.model.account import Credentials, ImapServer
+from postroom.net.dial import Endpoint, dial, upgrade
+from postroom.net.faults import connect_failed
+from postroom.net.imap_login import log_in
+from postroom.net.wire import Wire, WireEnded
+
+R = TypeVar("R")
+OnUnsolicited = Callable[[Unsolicited], None]
+
+TLS_PORT = 993
+PLAIN_PORT = 143
+# A server answers IDLE and DONE at once or is gone; 30 s covers a slow link.
+IDLE_ANSWER_S = 30.0
+# What TLS may take to say good-bye before the socket is dropped.
+CLOSE_S = 1.0
+
+
+class ImapConnection:
+    """One open IMAP connection."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        endpoint: Endpoint,
+        clock: Clock,
+        on_unsolicited: OnUnsolicited | None = None,
+    ) -> None:
+        self._wire = wire
+        self._endpoint = endpoint
+        self._clock = clock
+        self._client = ImapClient()
+        self._turn = asyncio.Lock()
+        self.on_unsolicited = on_unsolicited
+
+    @classmethod
+    async def open(
+        cls,
+        server: ImapServer,
+        *,
+        clock: Clock,
+        deadline: Deadline,
+        verify: bool = True,
+        on_unsolicited: OnUnsolicited | None = None,
+    ) -> ImapConnection:
+        """Connect, with TLS or STARTTLS as far as the server has it; raises ConnectFailed."""
+        endpoint = Endpoint(
+            server.host or "",
+            server.port or (TLS_PORT if server.secure else PLAIN_PORT),
+            server.secure,
+            server.tls,
+            verify,
+        )
+        connection = cls(await dial(endpoint, deadline=deadline), endpoint, clock, on_unsolicited)
+        is_ready = False
+        try:
+            async with connection._setting_up():
+                await connection._begin(deadline)
+            is_ready = True
+        finally:
+            if not is_ready:
+                connection._wire.abort()
+        return connection
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the server offers, in upper case."""
+        return self._client.capabilities
+
+    @property
+    def enabled(self) -> frozenset[str]:
+        """What was switched on by ENABLE."""
+        return self._client.enabled
+
+    @property
+    def offered(self) -> Offered:
+        return self._client.offered
+
+    @property
+    def is_open(self) -> bool:
+        return not self._wire.is_ended
+
+    @property
+    def is_encrypted(self) -> bool:
+        return self._wire.is_encrypted
+
+    def has(self, name: str) -> bool:
+        """Whether the server offers an extension, by name or as a part of IMAP4rev2."""
+        return self._client.offered.has(name)
+
+    async def login(self, credentials: Credentials, deadline: Deadline) -> None:
+        """Log in; AuthenticationRefused when the server says so, else ConnectFailed (I5)."""
+        greeting = self._client.greeting
+        told = self._client.capabilities_told
+        async with self._setting_up():
+            if greeting is None or greeting.status != "PREAUTH":
+                await log_in(self.run, self.offered, credentials, deadline)
+            if self._client.capabilities_told == told:
+                await self.run(Capability(), deadline)
+
+    async def run(self, command: Command[R], deadline: Deadline) -> R:
+        """The result of a command; raises ImapRefused, DeadlineExceeded, ConnectionClosing."""
+        async with self._holding_the_turn(deadline):
+            self._client.begin(command)
+            async with self._whole():
+                await self._pump(deadline.remaining_s())
+            result: R = self._client.result()
+            return result
+
+    async def idle(self, wake: asyncio.Event, at_most_s: float) -> None:
+        """IDLE until `wake` is set, the time is over, or the server has told news."""
+        async with self._holding_the_turn(None):
+            self._client.begin(Idle())
+            async with self._whole():
+                is_quiet = not await self._pump(IDLE_ANSWER_S, until_idling=True)
+                if is_quiet and self._client.is_idling:
+                    await self._listen(wake, at_most_s)
+                self._client.stop_idle()
+                await self._pump(IDLE_ANSWER_S)
+            self._client.result()
+
+    async def logout(self, deadline: Deadline) -> None:
+        """Say good-bye and close; a server that does not answer is left."""
+        try:
+            await self.run(Logout(), deadline)
+        except (ImapRefused, ConnectionClosing, DeadlineExceeded, ProtocolViolation):
+            pass
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Close; never raises, may be called again."""
+        await self._wire.close(CLOSE_S)
+
+    async def _begin(self, deadline: Deadline) -> None:
+        """Hear the greeting, switch to TLS where it is offered, learn the capabilities."""
+        async with self._whole(), asyncio.timeout(deadline.remaining_s()):
+            while self._client.greeting is None:
+                self._take(await self._wire.read())
+        if self._client.greeting.status == "BYE":
+            raise WireEnded(None)
+        if not self.capabilities:
+            await self.run(Capability(), deadline)
+        # After PREAUTH there is no STARTTLS any more (RFC 9051 6.2.1).
+        is_plain = not self._endpoint.secure and self._client.greeting.status == "OK"
+        if is_plain and self.has("STARTTLS"):
+            await self._start_tls(deadline)
+
+    async def _start_tls(self, deadline: Deadline) -> None:
+        await self.run(StartTls(), deadline)
+        if self._wire.unread_bytes:
+            raise ProtocolViolation("The mail server sent more in the clear after STARTTLS")
+        self._client.begin_tls()
+        await upgrade(self._wire, self._endpoint, deadline=deadline)
+        await self.run(Capability(), deadline)
+
+    async def _pump(self, at_most_s: float, *, until_idling: bool = False) -> bool:
+        """Send and receive until the command has ended (or IDLE has begun); whether news came."""
+        client, is_news = self._client, False
+        async with asyncio.timeout(at_most_s):
+            while client.is_busy and not (until_idling and client.is_idling):
+                outgoing = client.outgoing()
+                if outgoing:
+                    await self._wire.write(outgoing)
+                is_news = self._take(await self._wire.read()) or is_news
+        return is_news
+
+    async def _listen(self, wake: asyncio.Event, at_most_s: float) -> None:
+        """Wait for news, for `wake`, or for the end of the time."""
+        waking = asyncio.create_task(wake.wait())
+        try:
+            async with asyncio.timeout(at_most_s):
+                while self._client.is_idling and not waking.done():
+                    reading = asyncio.create_task(self._wire.wait_readable())
+                    try:
+                        await asyncio.wait((waking, reading), return_when=asyncio.FIRST_COMPLETED)
+                        is_readable = reading.done()
+                    finally:
+                        reading.cancel()
+                    if is_readable and self._take(await self._wire.read()):
+                        return
+        except TimeoutError:
+            pass
+        finally:
+            waking.cancel()
+
+    def _take(self, data: bytes) -> bool:
+        """Hand bytes to the client and its news to whoever listens; whether there were any."""
+        news = self._client.receive(data)
+        if self.on_unsolicited is not None:
+            for value in news:
+                self.on_unsolicited(value)
+        return bool(news)
+
+    @asynccontextmanager
+    async def _holding_the_turn(self, deadline: Deadline | None) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(deadline.remaining_s() if deadline else None):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise DeadlineExceeded("Timeout: the connection was busy") from None
+        try:
+            if not self.is_open:
+                raise self._closing()
+            yield
+        finally:
+            self._turn.release()
+
+    @asynccontextmanager
+    async def _whole(self) -> AsyncIterator[None]:
+        """What happens inside happens wholly, or the connection is closed."""
+        is_whole = False
+        try:
+            yield
+            is_whole = True
+        except TimeoutError:
+            raise DeadlineExceeded("Timeout: the mail server did not answer in time") from None
+        except WireEnded as ended:
+            raise self._closing(ended.cause) from ended
+        finally:
+            if not is_whole:
+                self._wire.abort()
+
+    def _closing(self, cause: Exception | None = None) -> ConnectionClosing:
+        text = self._client.bye or "The mail server closed the connection"
+        return ConnectionClosing(text, log={"cause": type(cause).__name__ if cause else None})
+
+    @asynccontextmanager
+    async def _setting_up(self) -> AsyncIterator[None]:
+        """While a connection is being made, every failure is one of connecting (I5)."""
+        try:
+            yield
+        except DeadlineExceeded as late:
+            raise self._failed(TimeoutError()) from late
+        except (ConnectionClosing, WireEnded) as ended:
+            if self._client.bye:
+                raise ConnectFailed(self._client.bye, code="ECONNRESET") from ended
+            raise self._failed(getattr(ended.__cause__, "cause", None)) from ended
+        except (ProtocolViolation, ImapRefused) as fault:
+            raise ConnectFailed(
+                fault.text, code=fault.public_code or "EPROTOCOL", log=fault.log
+            ) from fault
+
+    def _failed(self, error: Exception | None) -> ConnectFailed:
+        return connect_failed(error, self._endpoint.host, self._endpoint.port)

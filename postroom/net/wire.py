@@ -1,0 +1,139 @@
+"""One connection as bytes: a small asyncio protocol that the reader pulls from.
+
+Data waits here until somebody reads; beyond `MOST_UNREAD_BYTES` the socket is left alone, so that a
+peer that pushes faster than we parse is slowed down by TCP. Unlike the streams of the standard
+library it notices a lost connection while nobody reads, and survives the switch to TLS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import cast
+
+# Some 100,000 FETCH lines are 5 MB; half a megabyte keeps the socket busy while we parse.
+MOST_UNREAD_BYTES = 512 * 1024
+
+
+class WireEnded(Exception):
+    """The connection is gone; `cause` is the socket's error, or None for an orderly end."""
+
+    def __init__(self, cause: Exception | None) -> None:
+        super().__init__("the connection ended")
+        self.cause = cause
+
+
+class Wire(asyncio.Protocol):
+    """The bytes of one connection."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._chunks: list[bytes] = []
+        self._unread = 0
+        self._is_paused = False
+        self._cause: Exception | None = None
+        self.is_ended = False
+        self._readable = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._gone = asyncio.Event()
+
+    @property
+    def unread_bytes(self) -> int:
+        """Bytes received and not read."""
+        return self._unread
+
+    @property
+    def is_encrypted(self) -> bool:
+        return self._transport is not None and bool(self._transport.get_extra_info("ssl_object"))
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._chunks.append(data)
+        self._unread += len(data)
+        self._readable.set()
+        if self._unread > MOST_UNREAD_BYTES and not self._is_paused and self._transport:
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        self._end(None)
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end(exc)
+        self._gone.set()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def _end(self, cause: Exception | None) -> None:
+        if not self.is_ended:
+            self.is_ended = True
+            self._cause = cause
+        self._readable.set()
+        self._writable.set()
+
+    async def wait_readable(self) -> None:
+        """Wait until there is something to read, or the end; cancelling this loses nothing."""
+        await self._readable.wait()
+
+    async def read(self) -> bytes:
+        """Everything that has come, at least one byte; raises WireEnded at the end."""
+        await self._readable.wait()
+        if not self._chunks:
+            raise WireEnded(self._cause)
+        data = b"".join(self._chunks)
+        self._chunks.clear()
+        self._unread = 0
+        if not self.is_ended:
+            self._readable.clear()
+            self._resume()
+        return data
+
+    def _resume(self) -> None:
+        if self._is_paused and self._transport is not None:
+            self._is_paused = False
+            self._transport.resume_reading()
+
+    async def write(self, data: bytes) -> None:
+        """Send; waits while the peer does not take it. Raises WireEnded."""
+        if self.is_ended or self._transport is None:
+            raise WireEnded(self._cause)
+        self._transport.write(data)
+        await self._writable.wait()
+
+    async def start_tls(self, context: ssl.SSLContext, server_name: str) -> None:
+        """Go on with TLS over the same connection."""
+        if self.is_ended or self._transport is None:
+            raise WireEnded(self._cause)
+        loop = asyncio.get_running_loop()
+        encrypted = await loop.start_tls(
+            self._transport, self, context, server_hostname=server_name
+        )
+        if encrypted is None:
+            raise WireEnded(self._cause)
+        self._transport = encrypted
+
+    def abort(self) -> None:
+        """End at once."""
+        self._end(None)
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def close(self, at_most_s: float) -> None:
+        """End in order if the peer plays along, at once if not."""
+        self._end(None)
+        if self._transport is None:
+            return
+        self._transport.close()
+        try:
+            async with asyncio.timeout(at_most_s):
+                await self._gone.wait()
+        except TimeoutError:
+            self._transport.abort()

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import pytest
+
+from postroom.imap.client import ImapClient
+from postroom.imap.commands import Append, Idle, Login, Noop
+from postroom.imap.errors import ImapRefused, ProtocolViolation
+from postroom.imap.types import Alert, Bye, Exists, Expunged
+from postroom.model.secret import Secret
+from tests.unit.imap.dialogue import greeted, play
+
+
+def test_capabilities_come_from_the_greeting_a_code_or_a_line() -> None:
+    client = ImapClient()
+    client.receive(b"* OK [CAPABILITY IMAP4rev1 idle] ready\r\n")
+    assert client.capabilities == {"IMAP4REV1", "IDLE"}
+    client.receive(b"* CAPABILITY IMAP4rev1 MOVE\r\n")
+    assert client.offered.has("move")
+    client.begin(Noop())
+    client.receive(b"P1 OK [CAPABILITY IMAP4rev2] done\r\n")
+    assert client.offered.has("UIDPLUS")
+    assert client.capabilities_told == 3
+
+
+@pytest.mark.parametrize(
+    "data", [b"220 smtp ready\r\n", b"* 3 EXISTS\r\n", b"HTTP/1.1 400 Bad\r\n"]
+)
+def test_a_peer_that_is_no_imap_server_is_a_violation(data: bytes) -> None:
+    with pytest.raises(ProtocolViolation):
+        ImapClient().receive(data)
+
+
+def test_a_refusal_carries_code_text_and_kind() -> None:
+    with pytest.raises(ImapRefused) as refused:
+        play(Noop(), b"P1 NO [ALREADYEXISTS] Not {5} again\r\n")
+    assert refused.value.response_code == refused.value.public_code == "ALREADYEXISTS"
+    assert refused.value.server_text == "Not {5} again"
+    assert not refused.value.is_bad
+    with pytest.raises(ImapRefused) as refused:
+        play(Noop(), b"P1 BAD\r\n")
+    assert refused.value.is_bad
+    assert refused.value.response_code is None
+
+
+@pytest.mark.parametrize("data", [b"P1 OK\r\n", b"X OK\r\n", b"+ go\r\n", b"P1 BYE x\r\n"])
+def test_answers_to_nothing_are_violations(data: bytes) -> None:
+    with pytest.raises(ProtocolViolation):
+        greeted().receive(data)
+
+
+def test_an_answer_with_the_tag_of_an_older_command_is_a_violation() -> None:
+    client = greeted()
+    client.begin(Noop())
+    client.receive(b"P1 OK done\r\n")
+    client.begin(Noop())
+    with pytest.raises(ProtocolViolation):
+        client.receive(b"P1 OK done\r\n")
+
+
+def test_a_literal_waits_for_the_server() -> None:
+    client = greeted()
+    client.begin(Append("INBOX", b"hello"))
+    assert client.outgoing() == b"P1 APPEND INBOX {5}\r\n"
+    assert client.outgoing() == b""
+    client.receive(b"+ OK\r\n")
+    assert client.outgoing() == b"hello\r\n"
+    client.receive(b"P1 OK [APPENDUID 7 3] done\r\n")
+    assert client.result().uid == 3
+
+
+def test_a_refused_literal_is_not_sent() -> None:
+    client = greeted()
+    client.begin(Append("INBOX", b"hello"))
+    client.outgoing()
+    client.receive(b"P1 NO [TOOBIG] no\r\n")
+    assert not client.is_busy
+    assert client.outgoing() == b""
+    with pytest.raises(ImapRefused):
+        client.result()
+
+
+def test_idle_ends_with_done_only_after_the_server_listens() -> None:
+    client = greeted()
+    client.begin(Idle())
+    assert client.outgoing() == b"P1 IDLE\r\n"
+    client.stop_idle()
+    assert client.outgoing() == b""
+    client.receive(b"+ idling\r\n")
+    assert client.is_idling
+    assert client.receive(b"* 4 EXISTS\r\n* 2 EXPUNGE\r\n") == [Exists(4), Expunged(2)]
+    client.stop_idle()
+    assert client.outgoing() == b"DONE\r\n"
+    client.receive(b"P1 OK done\r\n")
+    assert not client.is_busy
+
+
+def test_alerts_and_goodbyes_are_news() -> None:
+    _, news = play(Noop(), b"* OK [ALERT] Disk is full\r\n* BYE later\r\nP1 OK done\r\n")
+    assert news == [Alert("Disk is full"), Bye("later")]
+
+
+def test_bytes_in_the_clear_after_starttls_are_a_violation() -> None:
+    client = greeted("IMAP4rev1 STARTTLS")
+    client.receive(b"* CAPABILITY AUTH=PLA")
+    with pytest.raises(ProtocolViolation):
+        client.begin_tls()
+
+
+def test_a_secret_shows_in_no_representation() -> None:
+    command = Login("bob", Secret("hunter2"))
+    assert "hunter2" not in repr(command)
+    client = greeted()
+    client.begin(command)
+    with pytest.raises(ImapRefused) as refused:
+        client.receive(b"P1 NO wrong\r\n")
+        client.result()
+    assert "hunter2" not in repr(refused.value) + str(refused.value.log)

@@ -1,0 +1,33 @@
+"""Messages that break the connection when they are fetched."""
+
+from __future__ import annotations
+
+from postroom.providers.imap.details import ALONE_AFTER_TRIES, POISON_TRIES, Poison
+
+
+def test_harmless_messages_are_fetched_together() -> None:
+    assert Poison().batches(1, [1, 2, 3, 4, 5], 2) == [[1, 2], [3, 4], [5]]
+
+
+def test_a_suspect_is_fetched_alone_and_in_its_place() -> None:
+    poison = Poison()
+    for _ in range(ALONE_AFTER_TRIES):
+        poison.before(1, [2])
+    assert poison.batches(1, [1, 2, 3, 4], 10) == [[1], [2], [3, 4]]
+    assert poison.batches(2, [1, 2, 3, 4], 10) == [[1, 2, 3, 4]]
+
+
+def test_what_came_well_is_no_suspect_any_more() -> None:
+    poison = Poison()
+    for _ in range(ALONE_AFTER_TRIES):
+        poison.before(1, [1, 2])
+    poison.survived(1, [1])
+    assert poison.batches(1, [1, 3], 10) == [[1, 3]]
+
+
+def test_a_poisonous_message_is_given_up_in_the_end() -> None:
+    poison = Poison()
+    for _ in range(POISON_TRIES):
+        assert not poison.is_given_up(1, 7)
+        poison.before(1, [7])
+    assert poison.is_given_up(1, 7)
