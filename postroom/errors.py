@@ -206,3 +206,15 @@ class ConfigurationError(PostroomError):
     """A start-up option is invalid: the start stops with this one line."""
 
     code = "ConfigurationError"
+
+
+class EgressBlocked(PostroomError):
+    """The egress policy forbids the address; final at once (contract X3, webhooks.json)."""
+
+    code = "EEGRESSBLOCKED"
+
+
+class RedirectNotFollowed(PostroomError):
+    """The target answered with a redirect, which is never followed; final at once."""
+
+    code = "EREDIRECTNOTFOLLOWED"

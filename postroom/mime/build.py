@@ -18,7 +18,7 @@ import mimetypes
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email import policy
+from email import message_from_bytes, policy
 from email.generator import BytesGenerator
 from email.message import EmailMessage
 from io import BytesIO
@@ -125,8 +125,11 @@ def _leaf(part: Part, disposition: str) -> EmailMessage:
     if kind == "message/rfc822":
         # RFC 2046 5.2.1: a message is carried as it is, never in base64.
         leaf["Content-Type"] = kind
-        leaf["Content-Transfer-Encoding"] = "7bit" if part.content.isascii() else "8bit"
-        leaf.set_payload(part.content.decode("ascii", "surrogateescape"))
+        if part.content.isascii():
+            leaf.set_payload(part.content.decode("ascii"))
+        else:
+            # Its 8-bit bodies are encoded on writing, so that the whole stays 7-bit.
+            leaf.set_payload([message_from_bytes(part.content, policy=policy.compat32)])
     else:
         major, _, minor = kind.partition("/")
         # RFC 2046 5.1: an opaque blob cannot pose as a multipart.

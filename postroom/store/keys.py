@@ -35,6 +35,7 @@ SHAPES: tuple[KeyShape, ...] = (
     KeyShape("{g}:tokens", "zset", "store.tokens", "until deleted", "token id by creation time"),
     KeyShape("{g}:token:<id>", "string", "store.tokens", "until deleted or expired", "token JSON"),
     KeyShape("{g}:account-tokens:<account>", "set", "store.tokens", "account", "its token ids"),
+    KeyShape("{g}:rate:<token id>:<window>", "string", "store.rates", "window", "calls so far"),
     KeyShape("{g}:coordinator", "string", "cluster", "15 s", "node that assigns accounts"),
     KeyShape("{g}:members", "hash", "cluster", "silent members are swept", "worker id -> JSON"),
     KeyShape("{g}:queues-paused", "set", "queue", "for ever", "names of paused queues"),
