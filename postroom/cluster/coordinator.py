@@ -8,7 +8,7 @@ what the store holds, so a lost wake-up costs at most one interval.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from postroom.clock import Clock
 from postroom.cluster.assign import moves, plan
@@ -45,8 +45,12 @@ class Coordinator:
         clock: Clock,
         node: str,
         expected_workers: int = 1,
+        on_gone: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
-        """`expected_workers` is how many account workers start together with this process."""
+        """`expected_workers` is how many account workers start together with this process.
+
+        `on_gone` is told the id of every member that was silent for so long that it was removed.
+        """
         self._store = store
         self._members = members
         self._owners = owners
@@ -54,6 +58,7 @@ class Coordinator:
         self._clock = clock
         self._expected = expected_workers
         self._token = f"{node}-{secrets.token_hex(8)}"
+        self._on_gone = on_gone
         self._settled: object = None
         self._waiting_since_s: float | None = None
 
@@ -73,7 +78,10 @@ class Coordinator:
 
     async def round(self) -> int:
         """Give every account without a live owner to a live worker; how many were given."""
-        await self._members.sweep()
+        for gone in await self._members.sweep():
+            log.warning("member.gone", worker=gone)
+            if self._on_gone is not None:
+                await self._on_gone(gone)
         workers = [member.id for member in await self._members.fresh(IMAP)]
         holds = await self._owners.holds()
         counts = await self._account_counts()

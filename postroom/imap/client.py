@@ -45,6 +45,8 @@ class ImapClient:
         self._ended: Tagged | None = None
         self._last: Exchange[Any] | None = None
         self._count = 0
+        # True between the tagged OK of STARTTLS and `begin_tls`.
+        self._is_sealed = False
         self.greeting: Notice | None = None
         self.capabilities: frozenset[str] = frozenset()
         # Grows with each capability list that the server sends, by itself or asked for.
@@ -99,8 +101,10 @@ class ImapClient:
     def begin_tls(self) -> None:
         """Forget what was said in the clear (RFC 9051 6.2.1, 11.1).
 
-        Bytes after the tagged OK of STARTTLS were put there by somebody in between.
+        Bytes after the tagged OK of STARTTLS were put there by somebody in between: they are left
+        unread, and refused here.
         """
+        self._is_sealed = False
         if self._framer.pending_bytes:
             raise ProtocolViolation("The mail server sent more in the clear after STARTTLS")
         self.capabilities = frozenset()
@@ -119,6 +123,8 @@ class ImapClient:
             if raw is None:
                 return news
             self._dispatch(read_response(raw), news)
+            if self._is_sealed:
+                return news
 
     def _dispatch(self, response: Response, news: list[Unsolicited]) -> None:
         if isinstance(response, Tagged):
@@ -144,6 +150,7 @@ class ImapClient:
         self._learn(response.code)
         self._alert(response.code, response.text, news)
         self._ended = response
+        self._is_sealed = self._exchange.is_last and response.status == "OK"
         self._exchange = None
         self._segments = []
         self.is_idling = False

@@ -26,6 +26,12 @@ _CERTIFICATE_CODES = {
     62: "ERR_TLS_CERT_ALTNAME_INVALID",
     64: "ERR_TLS_CERT_ALTNAME_INVALID",
 }
+# asyncio raises these by itself, when the peer goes away during a TLS handshake.
+_WITHOUT_NUMBER: dict[type[OSError], int] = {
+    ConnectionResetError: errno.ECONNRESET,
+    ConnectionAbortedError: errno.ECONNABORTED,
+    BrokenPipeError: errno.ECONNRESET,
+}
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 
 
@@ -62,5 +68,5 @@ def _errno_name(error: OSError) -> str:
     number = error.errno
     if number is None:
         found = _ERRNO.search(str(error))
-        number = int(found[1]) if found else None
+        number = int(found[1]) if found else _WITHOUT_NUMBER.get(type(error))
     return errno.errorcode.get(number, "ECONNECTION") if number is not None else "ECONNECTION"

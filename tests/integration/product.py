@@ -161,22 +161,40 @@ class Product:
         url = self.environment.get("EENGINE_REDIS")
         return Store(url or f"unix://{self.data_dir}/store.sock")
 
-    async def pids(self, kind: str) -> list[int]:
-        """The live worker processes of a kind."""
+    async def members(self) -> list[dict[str, Any]]:
+        """The registered workers whose process lives."""
         store = self.store()
         try:
             raw = await store.command("HGETALL", store.keys.shared("members"))
         finally:
             await store.close()
-        members = [json.loads(value) for value in _values(raw)]
-        return [m["pid"] for m in members if m["kind"] == kind and _is_alive(m["pid"])]
+        return [m for m in map(json.loads, _values(raw)) if _is_alive(m["pid"])]
 
     async def kill_worker(self, kind: str) -> int:
-        """Kill -9 one worker of a kind; its pid."""
-        pids = await self.pids(kind)
-        assert pids, f"no live {kind} worker"
-        os.kill(pids[0], signal.SIGKILL)
-        return pids[0]
+        """Kill -9 one worker of a kind as soon as there is one; its pid."""
+
+        async def found() -> list[int]:
+            return [m["pid"] for m in await self.members() if m["kind"] == kind]
+
+        pid = int((await eventually(found))[0])
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    async def kill_owner(self, account: str) -> int:
+        """Kill -9 the worker that holds an account, as soon as one does; its pid."""
+
+        async def found() -> list[int]:
+            store = self.store()
+            try:
+                raw = await store.command("HGET", store.keys.of(account, "owners"), account)
+            finally:
+                await store.close()
+            owner = (raw or b"").decode().rpartition(":")[0]
+            return [m["pid"] for m in await self.members() if m["id"] == owner]
+
+        pid = int((await eventually(found))[0])
+        os.kill(pid, signal.SIGKILL)
+        return pid
 
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")[-6000:]

@@ -31,7 +31,10 @@ async def test_killed_worker_loses_and_doubles_no_announcement(
             raw = message(message_id=f"<{number}@crash>")
             await asyncio.to_thread(dovecot.deliver, user, raw)
             if number % 10 == 5:
-                await product.kill_worker(victim)
+                if victim == "imap":
+                    await product.kill_owner(user)
+                else:
+                    await product.kill_worker(victim)
         expected = {f"<{number}@crash>" for number in range(MAILS)}
         await eventually(lambda: set(announced(hooks, "messageNew")) >= expected, at_most_s=90)
         counted = announced(hooks, "messageNew")

@@ -14,6 +14,7 @@ from typing import Literal
 
 from postroom.imap.commands.exchange import Command, Exchange, Revealing, done
 from postroom.imap.encode import Line, Offered
+from postroom.imap.errors import ProtocolViolation
 
 Mechanism = Literal["PLAIN", "XOAUTH2", "OAUTHBEARER", "LOGIN"]
 
@@ -50,9 +51,12 @@ def _answering(words: Iterator[bytes], mechanism: Mechanism) -> Callable[[bytes]
     """Give the words one after the other, then what ends the dialogue."""
     # RFC 7628 3.2.3: OAUTHBEARER acknowledges an error with a single 0x01.
     last = base64.b64encode(b"\x01") if mechanism == "OAUTHBEARER" else b""
+    left = iter((*(base64.b64encode(word) for word in words), last))
 
     def answer(_challenge: bytes) -> bytes:
-        word = next(words, None)
-        return (last if word is None else base64.b64encode(word)) + b"\r\n"
+        word = next(left, None)
+        if word is None:
+            raise ProtocolViolation("The mail server does not stop asking for credentials")
+        return word + b"\r\n"
 
     return answer

@@ -32,6 +32,8 @@ class Exchange(Generic[R_co]):
     take: Callable[[Response], bool] = take_nothing
     # Asked when all segments are sent and the server still wants something (SASL, IDLE).
     answer: Callable[[bytes], bytes] | None = None
+    # After the tagged OK another protocol starts: the bytes that follow are not IMAP.
+    is_last: bool = False
 
 
 class Command(Protocol[R_co]):

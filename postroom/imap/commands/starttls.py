@@ -13,4 +13,4 @@ class StartTls(Command[None]):
     """Ask for TLS; only the connection may use this."""
 
     def start(self, offered: Offered) -> Exchange[None]:
-        return Exchange(Line(offered).raw("STARTTLS").end(), done)
+        return Exchange(Line(offered).raw("STARTTLS").end(), done, is_last=True)

@@ -1,0 +1,217 @@
+"""The commands of the small server that act on mailboxes (RFC 9051 6.3)."""
+
+from __future__ import annotations
+
+import re
+
+from postroom.demo.imap_session import Answer, Session
+from postroom.demo.mailstore import DELIMITER, INBOX, StoredMailbox
+from postroom.imap import reading, utf7
+from postroom.imap.dates import parse_internal_date
+from postroom.imap.errors import ProtocolViolation
+from postroom.imap.server import ClientCommand
+from postroom.imap.tokens import Token
+
+# A path a client may create; longer ones are refused.
+MOST_PATH = 500
+_SYSTEM_FLAGS = ("\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft")
+
+
+def enable(session: Session, command: ClientCommand) -> Answer:
+    asked = [word.upper() for word in command.arguments if isinstance(word, str)]
+    known = [name for name in asked if name == "CONDSTORE" and session.has(name)]
+    return Answer("OK Done", [session.line("ENABLED", *known)])
+
+
+def namespace(session: Session, _command: ClientCommand) -> Answer:
+    return Answer("OK Done", [session.line("NAMESPACE", [[b"", DELIMITER.encode()]], None, None)])
+
+
+def list_all(session: Session, command: ClientCommand) -> Answer:
+    """LIST, with RETURN (SUBSCRIBED CHILDREN SPECIAL-USE STATUS (...))."""
+    reference, pattern = (reading.text(word) or "" for word in command.arguments[:2])
+    if not pattern:
+        return Answer("OK Done", [session.line("LIST", ["\\Noselect"], DELIMITER.encode(), b"")])
+    options = _return_options(command)
+    lines = []
+    for mailbox in _matching(session, reference + pattern):
+        attributes = _attributes(session, mailbox)
+        if "SUBSCRIBED" in options and mailbox.is_subscribed:
+            attributes.append("\\Subscribed")
+        lines.append(session.line("LIST", attributes, DELIMITER.encode(), _name(mailbox.path)))
+        asked = options.get("STATUS")
+        if isinstance(asked, list):
+            lines.append(_status_line(session, mailbox, asked))
+    return Answer("OK Done", lines)
+
+
+def list_subscribed(session: Session, command: ClientCommand) -> Answer:
+    reference, pattern = (reading.text(word) or "" for word in command.arguments[:2])
+    lines = [
+        session.line("LSUB", _attributes(session, mailbox), DELIMITER.encode(), _name(mailbox.path))
+        for mailbox in _matching(session, reference + pattern)
+        if mailbox.is_subscribed
+    ]
+    return Answer("OK Done", lines)
+
+
+def _return_options(command: ClientCommand) -> dict[str, Token]:
+    words = list(command.arguments[2:])
+    if len(words) < 2 or words[0] != "RETURN" or not isinstance(words[1], list):
+        return {}
+    options: dict[str, Token] = {}
+    for word in words[1]:
+        if isinstance(word, str):
+            options[word.upper()] = None
+        elif options:
+            options[next(reversed(options))] = word
+    return options
+
+
+def _matching(session: Session, pattern: str) -> list[StoredMailbox]:
+    regex = "".join(
+        ".*" if char == "*" else f"[^{DELIMITER}]*" if char == "%" else re.escape(char)
+        for char in utf7.decode(pattern)
+    )
+    known = session.mailboxes()
+    return [known[path] for path in sorted(known) if re.fullmatch(regex, path, re.IGNORECASE)]
+
+
+def _attributes(session: Session, mailbox: StoredMailbox) -> list[Token]:
+    prefix = mailbox.path + DELIMITER
+    has_children = any(path.startswith(prefix) for path in session.mailboxes())
+    attributes: list[Token] = ["\\HasChildren" if has_children else "\\HasNoChildren"]
+    if mailbox.special_use and session.has("SPECIAL-USE"):
+        attributes.append(mailbox.special_use)
+    return attributes
+
+
+def _name(path: str) -> bytes:
+    return utf7.encode(path).encode("ascii")
+
+
+def _path(command: ClientCommand, at: int = 0) -> str:
+    return reading.mailbox(command.arguments[at])
+
+
+def status(session: Session, command: ClientCommand) -> Answer:
+    mailbox = session.mailboxes().get(_path(command))
+    asked = command.arguments[1]
+    if mailbox is None:
+        return _missing()
+    if not isinstance(asked, list):
+        raise ProtocolViolation("A list of items is expected")
+    return Answer("OK Done", [_status_line(session, mailbox, asked)])
+
+
+def _status_line(session: Session, mailbox: StoredMailbox, asked: list[Token]) -> bytes:
+    messages = mailbox.messages.values()
+    known = {
+        "MESSAGES": len(messages),
+        "UIDNEXT": mailbox.uid_next,
+        "UIDVALIDITY": mailbox.uid_validity,
+        "UNSEEN": sum("\\Seen" not in message.flags for message in messages),
+        "DELETED": sum("\\Deleted" in message.flags for message in messages),
+        "SIZE": sum(len(message.raw) for message in messages),
+        "RECENT": 0,
+        "HIGHESTMODSEQ": mailbox.highest_modseq,
+    }
+    told: list[Token] = []
+    for item in asked:
+        if not isinstance(item, str) or item.upper() not in known:
+            raise ProtocolViolation("Unknown status item")
+        told += [item.upper(), str(known[item.upper()])]
+    return session.line("STATUS", _name(mailbox.path), told)
+
+
+def create(session: Session, command: ClientCommand) -> Answer:
+    path = _path(command).removesuffix(DELIMITER)
+    if path in session.mailboxes():
+        return Answer("NO [ALREADYEXISTS] Mailbox exists already")
+    if not path or len(path) > MOST_PATH:
+        return Answer("NO [CANNOT] Invalid mailbox name")
+    session.store.create(session.user or "", path)
+    return Answer("OK Done")
+
+
+def delete(session: Session, command: ClientCommand) -> Answer:
+    path = _path(command)
+    if path == INBOX:
+        return Answer("NO [CANNOT] INBOX cannot be deleted")
+    if path not in session.mailboxes():
+        return _missing()
+    session.store.delete(session.user or "", path)
+    return Answer("OK Done")
+
+
+def rename(session: Session, command: ClientCommand) -> Answer:
+    path, new = _path(command), _path(command, 1)
+    if path not in session.mailboxes():
+        return _missing()
+    if new in session.mailboxes() or path == INBOX:
+        return Answer("NO [ALREADYEXISTS] Mailbox exists already")
+    session.store.rename(session.user or "", path, new)
+    return Answer("OK Done")
+
+
+def subscribe(session: Session, command: ClientCommand) -> Answer:
+    return _subscription(session, command, is_subscribed=True)
+
+
+def unsubscribe(session: Session, command: ClientCommand) -> Answer:
+    return _subscription(session, command, is_subscribed=False)
+
+
+def _subscription(session: Session, command: ClientCommand, *, is_subscribed: bool) -> Answer:
+    mailbox = session.mailboxes().get(_path(command))
+    if mailbox is None:
+        return _missing()
+    mailbox.is_subscribed = is_subscribed
+    return Answer("OK Done")
+
+
+def select(session: Session, command: ClientCommand) -> Answer:
+    return _open(session, command, is_read_only=False)
+
+
+def examine(session: Session, command: ClientCommand) -> Answer:
+    return _open(session, command, is_read_only=True)
+
+
+def _open(session: Session, command: ClientCommand, *, is_read_only: bool) -> Answer:
+    mailbox = session.mailboxes().get(_path(command))
+    if mailbox is None:
+        # RFC 9051 6.3.2: a failed SELECT leaves no mailbox selected.
+        session.leave()
+        return _missing()
+    view = session.enter(mailbox, is_read_only=is_read_only)
+    lines = [
+        session.line("FLAGS", list(_SYSTEM_FLAGS)),
+        session.line(str(len(view.uids)), "EXISTS"),
+        session.line("OK", f"[PERMANENTFLAGS ({' '.join(_SYSTEM_FLAGS)} \\*)]", "Limited"),
+        session.line("OK", f"[UIDVALIDITY {mailbox.uid_validity}]", "UIDs valid"),
+        session.line("OK", f"[UIDNEXT {mailbox.uid_next}]", "Predicted next UID"),
+    ]
+    if session.has("CONDSTORE"):
+        lines.append(session.line("OK", f"[HIGHESTMODSEQ {mailbox.highest_modseq}]", "Highest"))
+    return Answer(f"OK [READ-{'ONLY' if is_read_only else 'WRITE'}] Selected", lines)
+
+
+def append(session: Session, command: ClientCommand) -> Answer:
+    """APPEND mailbox [flags] [date] message."""
+    mailbox = session.mailboxes().get(_path(command))
+    if mailbox is None:
+        return Answer("NO [TRYCREATE] No such mailbox")
+    *options, raw = command.arguments[1:]
+    if not isinstance(raw, bytes):
+        raise ProtocolViolation("A message is expected")
+    flags = next((reading.flags(option) for option in options if isinstance(option, list)), ())
+    dates = [option for option in options if isinstance(option, bytes)]
+    date = parse_internal_date(dates[0]) if dates else None
+    uid = mailbox.add(raw, flags, session.store.now_ms() if date is None else date)
+    code = f"[APPENDUID {mailbox.uid_validity} {uid}] " if session.has("UIDPLUS") else ""
+    return Answer(f"OK {code}Done", session.news())
+
+
+def _missing() -> Answer:
+    return Answer("NO [NONEXISTENT] No such mailbox")

@@ -1,0 +1,49 @@
+"""The account worker: keeps its accounts connected and answers calls about them."""
+
+from __future__ import annotations
+
+from postroom.accounts.holding import Equipment
+from postroom.accounts.runner import AccountsRunner
+from postroom.cluster.owners import Owners
+from postroom.rpc.server import RpcServer
+from postroom.store.accounts import Accounts
+from postroom.store.mailboxes import Mailboxes
+from postroom.supervisor.spec import WorkerSpec
+from postroom.workers import boot
+from postroom.workers.station import Station
+
+
+def run(spec: WorkerSpec) -> None:
+    """The process's entry."""
+    boot.run(spec, serve)
+
+
+async def serve(station: Station) -> None:
+    """Hold accounts until told to stop, then give them back."""
+    options = station.options
+    accounts = Accounts(station.store, station.sealer, station.clock)
+    mailboxes = Mailboxes(station.store)
+    runner = AccountsRunner(
+        station.store,
+        accounts,
+        mailboxes,
+        station.settings,
+        Owners(station.store, station.members),
+        station.wake,
+        station.clock,
+        station.spec.worker_id,
+        setup_delay_s=options.setup_delay_ms / 1000,
+        equipment=Equipment(
+            accounts,
+            mailboxes,
+            station.settings,
+            station.clock,
+            refused_window_ms=options.max_imap_auth_failure_ms,
+        ),
+    )
+    server = RpcServer(station.spec.socket_path, runner.answer, station.clock)
+    await server.start()
+    try:
+        await station.keep(runner, f"unix://{station.spec.socket_path}")
+    finally:
+        await server.stop()
