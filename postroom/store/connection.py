@@ -7,6 +7,7 @@ a script's own refusal arrives as the error class it names (see `scripts/`).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -78,23 +79,44 @@ class Store:
 
     async def listen(self, channel: str) -> AsyncIterator[tuple[str, bytes]]:
         """(channel, message) pairs of the pattern `channel`; ends with StoreUnavailable."""
+        cancellation = _Cancellation()
         async with _translated():
             pubsub = self._client.pubsub(ignore_subscribe_messages=True)
             try:
                 await pubsub.psubscribe(channel)
                 while True:
                     message = await pubsub.get_message(timeout=5.0)
+                    cancellation.raise_if_lost()
                     if message is not None:
                         yield message["channel"].decode(), message["data"]
             finally:
                 await pubsub.aclose()  # type: ignore[no-untyped-call]  # redis leaves it untyped
 
 
+class _Cancellation:
+    """Notices a cancellation that the Redis package swallowed.
+
+    redis 8.1 goes on as if nothing had been when the task is cancelled while it connects or
+    shakes hands; a task that is told to end would then wait for ever.
+    """
+
+    def __init__(self) -> None:
+        self._task = asyncio.current_task()
+        self._before = self._task.cancelling() if self._task else 0
+
+    def raise_if_lost(self) -> None:
+        if self._task is not None and self._task.cancelling() > self._before:
+            raise asyncio.CancelledError
+
+
 @asynccontextmanager
 async def _translated() -> AsyncIterator[None]:
+    cancellation = _Cancellation()
     try:
         yield
+        cancellation.raise_if_lost()
     except ResponseError as error:
+        cancellation.raise_if_lost()
         text = str(error)
         if text.startswith("FENCED"):
             raise Fenced("The account has another owner") from error
@@ -102,6 +124,7 @@ async def _translated() -> AsyncIterator[None]:
             raise _unavailable(error) from error
         raise
     except (TimeoutError, RedisError, OSError) as error:
+        cancellation.raise_if_lost()
         raise _unavailable(error) from error
 
 

@@ -176,6 +176,15 @@ class Lanes:
         arguments: list[Argument] = [leased.item, leased.token, due_ms]
         return bool(await self._store.run(Script.LANE_RETRY, keys, arguments))
 
+    async def take(self, leased: Lease, put_off_until_ms: int) -> bool:
+        """Lease a lane again that this process put off, under the token that it had.
+
+        False when it is held or gone, or when its time is another one by now.
+        """
+        until = self._clock.now_ms() + self._lease_ms
+        arguments: list[Argument] = [leased.item, leased.token, put_off_until_ms, until]
+        return bool(await self._store.run(Script.LANE_TAKE, self._schedule_keys(leased), arguments))
+
     async def oldest_needed(self, partition: int) -> LogId:
         """The first log id that trimming must keep: on a lane, or on no lane yet.
 

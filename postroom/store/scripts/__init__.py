@@ -55,6 +55,7 @@ class Script(enum.StrEnum):
     LANE_READ = "lane_read"
     LANE_POP = "lane_pop"
     LANE_RETRY = "lane_retry"
+    LANE_TAKE = "lane_take"
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,14 +33,12 @@ def play(
     return client.result(), news
 
 
-def sent(command: Command[Any], capabilities: str = "IMAP4rev1") -> list[bytes]:
-    """The segments that the client sends, a "+" between each."""
+def sent(command: Command[Any], capabilities: str = "IMAP4rev1", pluses: int = 1) -> list[bytes]:
+    """What the client sends when the server asks for more that many times."""
     client = greeted(capabilities)
     client.begin(command)
     segments = [client.outgoing()]
-    while True:
+    for _ in range(pluses):
         client.receive(b"+ go on\r\n")
-        more = client.outgoing()
-        if not more:
-            return segments
-        segments.append(more)
+        segments.append(client.outgoing())
+    return [segment for segment in segments if segment]

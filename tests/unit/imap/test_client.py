@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from postroom.imap.client import ImapClient
-from postroom.imap.commands import Append, Idle, Login, Noop
+from postroom.imap.commands import Append, Idle, Login, Noop, StartTls
 from postroom.imap.errors import ImapRefused, ProtocolViolation
 from postroom.imap.types import Alert, Bye, Exists, Expunged
 from postroom.model.secret import Secret
@@ -99,11 +99,23 @@ def test_alerts_and_goodbyes_are_news() -> None:
     assert news == [Alert("Disk is full"), Bye("later")]
 
 
-def test_bytes_in_the_clear_after_starttls_are_a_violation() -> None:
+@pytest.mark.parametrize("injected", [b"* CAPABILITY AUTH=PLAIN\r\n", b"P2 OK\r\n", b"x"])
+def test_bytes_in_the_clear_after_starttls_are_never_read(injected: bytes) -> None:
     client = greeted("IMAP4rev1 STARTTLS")
-    client.receive(b"* CAPABILITY AUTH=PLA")
+    client.begin(StartTls())
+    client.receive(b"P1 OK go\r\n" + injected)
+    client.result()
+    assert client.capabilities == {"IMAP4REV1", "STARTTLS"}
     with pytest.raises(ProtocolViolation):
         client.begin_tls()
+
+
+def test_what_was_offered_in_the_clear_is_forgotten_with_tls() -> None:
+    client = greeted("IMAP4rev1 STARTTLS")
+    client.begin(StartTls())
+    client.receive(b"P1 OK go\r\n")
+    client.begin_tls()
+    assert client.capabilities == frozenset()
 
 
 def test_a_secret_shows_in_no_representation() -> None:
@@ -111,7 +123,7 @@ def test_a_secret_shows_in_no_representation() -> None:
     assert "hunter2" not in repr(command)
     client = greeted()
     client.begin(command)
+    client.receive(b"P1 NO wrong\r\n")
     with pytest.raises(ImapRefused) as refused:
-        client.receive(b"P1 NO wrong\r\n")
         client.result()
     assert "hunter2" not in repr(refused.value) + str(refused.value.log)

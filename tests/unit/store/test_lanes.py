@@ -223,6 +223,20 @@ async def test_a_new_event_does_not_wake_a_sleeping_lane(bench: Bench) -> None:
     assert len((await bench.head(await bench.lease())).events) == 2
 
 
+async def test_only_a_lane_that_still_waits_as_it_was_put_off_can_be_taken(bench: Bench) -> None:
+    await bench.dispatched(1)
+    leased = await bench.lease()
+    until_ms = bench.clock.now_ms() + 30_000
+    assert not await bench.lanes.take(leased, until_ms)
+    await bench.schedule.release(leased, until_ms)
+    assert not await bench.lanes.take(leased, until_ms + 1)
+    assert await bench.lanes.take(leased, until_ms)
+    assert not await bench.lanes.take(leased, until_ms)
+    head = await bench.head(leased)
+    assert await bench.lanes.pop(leased, ACCOUNT, head.events[0].log_id)
+    assert not await bench.lanes.take(leased, until_ms)
+
+
 async def test_a_new_event_does_not_end_a_lease(bench: Bench) -> None:
     ids = await bench.dispatched(1)
     leased = await bench.lease()

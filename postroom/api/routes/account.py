@@ -1,0 +1,299 @@
+"""Accounts: register, look at, change, delete; ask for a sync or a fresh connection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from postroom.api.answers import Reply, answer
+from postroom.api.route import Call, Route
+from postroom.api.rules import UNSET, AccountParameters, Parameters
+from postroom.api.schemas.account import (
+    AccountCreated,
+    AccountDeleted,
+    AccountDeleteParameters,
+    AccountEntry,
+    AccountList,
+    AccountListParameters,
+    AccountUpdated,
+    AccountView,
+    AccountViewParameters,
+    CreateAccount,
+    EventCounters,
+    ReconnectBody,
+    Reconnected,
+    SyncBody,
+    SyncRequested,
+    UpdateAccount,
+)
+from postroom.auth.access import Access
+from postroom.errors import FieldProblem, InvalidInput
+from postroom.model.account import Account, AccountStatus, ImapServer, SmtpServer, account_kind
+from postroom.model.operations import RequestReconnect, RequestSync
+from postroom.model.wire import encode
+
+TAG = "Account"
+
+
+async def create_account(call: Call[Parameters, CreateAccount]) -> Reply:
+    """POST /v1/account."""
+    done = await call.services.account_service.register(_fields(call.body))
+    return answer(AccountCreated(account=done.account, state=done.state))
+
+
+async def list_accounts(call: Call[AccountListParameters, None]) -> Reply:
+    """GET /v1/accounts."""
+    asked = call.parameters
+    state = asked.state or None
+    page = await call.services.accounts.list(
+        page=asked.page, page_size=asked.page_size, state=state, query=asked.query or ""
+    )
+    return answer(
+        AccountList(
+            total=page.total,
+            page=asked.page,
+            pages=page.pages,
+            query=asked.query,
+            state=asked.state,
+            accounts=[_entry(account, status) for account, status in page.items],
+        )
+    )
+
+
+async def get_account(call: Call[AccountViewParameters, None]) -> Reply:
+    """GET /v1/account/{account}."""
+    account, status = await call.services.accounts.get_with_status(call.parameters.account)
+    quota = False if call.parameters.quota else UNSET
+    return answer(msgspec.structs.replace(_view(account, status), quota=quota))
+
+
+async def update_account(call: Call[AccountParameters, UpdateAccount]) -> Reply:
+    """PUT /v1/account/{account}."""
+    await call.services.account_service.update(call.parameters.account, _fields(call.body))
+    return answer(AccountUpdated(account=call.parameters.account))
+
+
+async def delete_account(call: Call[AccountDeleteParameters, None]) -> Reply:
+    """DELETE /v1/account/{account}."""
+    await call.services.account_service.delete(call.parameters.account)
+    return answer(AccountDeleted(account=call.parameters.account))
+
+
+async def reconnect(call: Call[AccountParameters, ReconnectBody]) -> Reply:
+    """PUT /v1/account/{account}/reconnect; with false nothing happens (contract I11)."""
+    await call.services.accounts.get(call.parameters.account)
+    if call.body.reconnect:
+        await call.services.gateway.ask(call.parameters.account, RequestReconnect(), call.deadline)
+    return answer(Reconnected(reconnect=call.body.reconnect))
+
+
+async def sync(call: Call[AccountParameters, SyncBody]) -> Reply:
+    """PUT /v1/account/{account}/sync; with false nothing happens (contract I11)."""
+    await call.services.accounts.get(call.parameters.account)
+    if call.body.sync:
+        await call.services.gateway.ask(call.parameters.account, RequestSync(), call.deadline)
+    return answer(SyncRequested(sync=call.body.sync))
+
+
+def _fields(body: CreateAccount | UpdateAccount) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(body)
+    grant = fields.get("oauth2")
+    if isinstance(grant, dict) and grant.get("authorize"):
+        text = '"oauth2.authorize" is not available: register with tokens instead'
+        raise InvalidInput(fields=[FieldProblem("oauth2.authorize", text)])
+    return fields
+
+
+def _view(account: Account, status: AccountStatus) -> AccountView:
+    return AccountView(
+        account=account.account,
+        name=account.name,
+        email=_given(account.email),
+        expected_email=_given(account.expected_email),
+        copy=_given(account.copy),
+        logs=account.logs,
+        notify_from=account.notify_from,
+        path=list(account.path or ("*",)),
+        imap_indexer=_given(account.imap_indexer),
+        subconnections=list(account.subconnections) or UNSET,
+        webhooks=_given(account.webhooks),
+        proxy=_given(account.proxy),
+        smtp_ehlo_name=_given(account.smtp_ehlo_name),
+        imap=_server(account.imap, secure=False, resyncDelay=900),
+        smtp=_server(account.smtp, secure=False),
+        oauth2=_given(account.oauth2),
+        state=status.state,
+        smtp_status=_given(status.smtp_status),
+        sync_error=_given(status.sync_error),
+        connections=status.connections,
+        send_only=_is_send_only(account) or UNSET,
+        webhooks_custom_headers=list(account.webhooks_custom_headers) or UNSET,
+        locale=_given(account.locale),
+        tz=_given(account.tz),
+        type=_kind(account),
+        counters=EventCounters(events=status.events),
+        sync_time=_given(status.sync_time),
+        last_error=status.last_error,
+    )
+
+
+def _entry(account: Account, status: AccountStatus) -> AccountEntry:
+    return AccountEntry(
+        account=account.account,
+        name=account.name,
+        email=_given(account.email),
+        type=_kind(account),
+        state=status.state,
+        webhooks=_given(account.webhooks),
+        proxy=_given(account.proxy),
+        smtp_ehlo_name=_given(account.smtp_ehlo_name),
+        counters=EventCounters(events=status.events),
+        sync_time=_given(status.sync_time),
+        last_error=status.last_error,
+    )
+
+
+def _server(server: ImapServer | SmtpServer | None, **defaults: Any) -> Any:
+    """A server with its secrets masked, and with the defaults that the model leaves out."""
+    if server is None:
+        return UNSET
+    return defaults | msgspec.json.decode(encode(server))
+
+
+def _kind(account: Account) -> Any:
+    # The model names the kinds as text; the schema lists them.
+    return account_kind(account)
+
+
+def _is_send_only(account: Account) -> bool:
+    # Contract J6.
+    if account.imap is not None and account.imap.disabled:
+        return True
+    return account.imap is None and account.oauth2 is None and account.smtp is not None
+
+
+def _given(value: Any) -> Any:
+    return UNSET if value is None else value
+
+
+ROUTES = (
+    Route(
+        method="POST",
+        path="/v1/account",
+        operation_id="postV1Account",
+        tag=TAG,
+        summary="Register an account",
+        description=(
+            "Starts watching a mailbox. An id that is registered already is updated instead; "
+            "the answer says which of the two happened."
+        ),
+        access=Access("write", "admin", is_open_to_narrowed=False, bound=False),
+        parameters=Parameters,
+        body=CreateAccount,
+        example={
+            "account": "example",
+            "name": "Jane Doe",
+            "email": "jane@example.com",
+            "imap": {
+                "host": "imap.example.com",
+                "port": 993,
+                "secure": True,
+                "auth": {"user": "jane@example.com", "pass": "secret"},
+            },
+            "smtp": {
+                "host": "smtp.example.com",
+                "port": 465,
+                "secure": True,
+                "auth": {"user": "jane@example.com", "pass": "secret"},
+            },
+        },
+        answer=AccountCreated,
+        handler=create_account,
+    ),
+    Route(
+        method="GET",
+        path="/v1/accounts",
+        operation_id="getV1Accounts",
+        tag=TAG,
+        summary="List accounts",
+        description="A page of accounts sorted by id, by state or by text if asked for.",
+        access=Access("read", "account", bound=False),
+        parameters=AccountListParameters,
+        answer=AccountList,
+        handler=list_accounts,
+        statuses=(),
+    ),
+    Route(
+        method="GET",
+        path="/v1/account/{account}",
+        operation_id="getV1AccountAccount",
+        tag=TAG,
+        summary="Show an account",
+        description="The registration, with secrets masked, and how the account is doing.",
+        access=Access("read", "account"),
+        parameters=AccountViewParameters,
+        answer=AccountView,
+        handler=get_account,
+    ),
+    Route(
+        method="PUT",
+        path="/v1/account/{account}",
+        operation_id="putV1AccountAccount",
+        tag=TAG,
+        summary="Change an account",
+        description=(
+            "Writes the fields that are given. A server object replaces the stored one, or is "
+            "merged into it when it has partial set. Changed servers are connected anew."
+        ),
+        access=Access("write", "admin", is_open_to_narrowed=False),
+        parameters=AccountParameters,
+        body=UpdateAccount,
+        example={"imap": {"partial": True, "resyncDelay": 600}},
+        answer=AccountUpdated,
+        handler=update_account,
+    ),
+    Route(
+        method="DELETE",
+        path="/v1/account/{account}",
+        operation_id="deleteV1AccountAccount",
+        tag=TAG,
+        summary="Delete an account",
+        description=(
+            "Removes everything stored for the account: index, queued mail and the tokens bound "
+            "to it. The mailbox itself stays as it is."
+        ),
+        access=Access("destructive", "account"),
+        parameters=AccountDeleteParameters,
+        answer=AccountDeleted,
+        handler=delete_account,
+    ),
+    Route(
+        method="PUT",
+        path="/v1/account/{account}/reconnect",
+        operation_id="putV1AccountAccountReconnect",
+        tag=TAG,
+        summary="Connect anew",
+        description="Drops the connections of the account and opens new ones.",
+        access=Access("write", "account"),
+        parameters=AccountParameters,
+        body=ReconnectBody,
+        example={"reconnect": True},
+        answer=Reconnected,
+        handler=reconnect,
+    ),
+    Route(
+        method="PUT",
+        path="/v1/account/{account}/sync",
+        operation_id="putV1AccountAccountSync",
+        tag=TAG,
+        summary="Synchronise now",
+        description="Starts a round over all mailboxes of the account at once.",
+        access=Access("write", "account"),
+        parameters=AccountParameters,
+        body=SyncBody,
+        example={"sync": True},
+        answer=SyncRequested,
+        handler=sync,
+    ),
+)
