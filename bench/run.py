@@ -119,12 +119,12 @@ async def report_index_size(product: Product) -> None:
     """Store bytes per indexed message of the big INBOX."""
     store = product.store()
     try:
-        cursor, total = b"0", 0
+        cursor, total = 0, 0
         while True:
             cursor, keys = await store.command("SCAN", cursor, "MATCH", "*index:*", "COUNT", 500)
             sizes = await store.batch([("MEMORY", "USAGE", key, "SAMPLES", 0) for key in keys])
             total += sum(size or 0 for size in sizes)
-            if cursor == b"0":
+            if int(cursor) == 0:
                 break
     finally:
         await store.close()

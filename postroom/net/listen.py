@@ -1,17 +1,12 @@
-"""Listening ports: binding them, and giving every accepted connection to a task of its own."""
+"""Listens on a port and gives every connection to a task of its own; the listener owns them all."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Awaitable, Callable
 
-from postroom.errors import ConfigurationError
 from postroom.net.wire import Wire, WireEnded
-
-# Connections that wait to be accepted while the process is busy; the kernel caps it (somaxconn).
-BACKLOG = 1024
 
 Serve = Callable[[Wire], Awaitable[None]]
 
@@ -78,38 +73,3 @@ async def serve_protocol(
 def port_of(server: asyncio.Server) -> int:
     """The port that a server listens on."""
     return int(server.sockets[0].getsockname()[1])
-
-
-def bind(host: str, port: int, *, is_shared: bool = False) -> socket.socket:
-    """A listening TCP socket; a shared one lets several workers take turns (SO_REUSEPORT).
-
-    Raises ConfigurationError, naming host and port, when the address cannot be had.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        opened = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise _cannot(host, port, error) from error
-    try:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if is_shared:
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        opened.bind(address)
-        opened.listen(BACKLOG)
-        opened.setblocking(False)
-    except OSError as error:
-        opened.close()
-        raise _cannot(host, port, error) from error
-    return opened
-
-
-def ensure_free(host: str, port: int) -> None:
-    """Raise ConfigurationError when something listens on the address already."""
-    bind(host, port).close()
-
-
-def _cannot(host: str, port: int, error: OSError) -> ConfigurationError:
-    reason = error.strerror or str(error)
-    return ConfigurationError(f"Cannot listen on {host} port {port}: {reason}")

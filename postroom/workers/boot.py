@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import multiprocessing
 import os
 import signal
 import sys
@@ -27,7 +26,7 @@ from postroom.store.connection import Store
 from postroom.store.settings import Settings
 from postroom.store.wake import Wake
 from postroom.supervisor import exits
-from postroom.supervisor.deathsig import die_with_parent
+from postroom.supervisor.deathsig import die_with_parent, life_line
 from postroom.supervisor.spec import WorkerSpec
 from postroom.workers.station import DRAIN_S, Station, cancelled
 
@@ -90,15 +89,14 @@ def make_station(spec: WorkerSpec) -> Station:
 def _listen_for_the_end(station: Station) -> None:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, station.stopping.set)
-    parent = multiprocessing.parent_process()
-    if parent is None:
+    line = life_line()
+    if line is None:
         return
-    life_line = parent.sentinel
 
     def on_orphaned() -> None:
-        loop.remove_reader(life_line)
+        loop.remove_reader(line)
         station.stopping.set()
         # Nobody is left to enforce the limit.
         loop.call_later(DRAIN_S, os._exit, exits.OK)
 
-    loop.add_reader(life_line, on_orphaned)
+    loop.add_reader(line, on_orphaned)
