@@ -17,9 +17,7 @@ async def put(store: Store, queue: Schedule, item: str, due_ms: int) -> None:
     await store.command("ZADD", queue.schedule_key(3), due_ms, item)
 
 
-async def test_due_items_are_claimed_in_order_of_their_time(
-    store: Store, clock: FakeClock
-) -> None:
+async def test_due_items_are_claimed_in_order_of_their_time(store: Store, clock: FakeClock) -> None:
     queue = schedule(store, clock)
     await put(store, queue, "late", clock.now_ms() - 1)
     await put(store, queue, "early", clock.now_ms() - 5)
