@@ -11,8 +11,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
-# What the integration tests talk to.
-SERVERS := dovecot-imapd dovecot-lmtpd redis-server
+# What the integration tests talk to, and the browser of the end-to-end tests.
+SERVERS := dovecot-imapd dovecot-lmtpd redis-server chromium
 
 .PHONY: help setup run demo test check bench docs servers clean
 
@@ -43,9 +43,9 @@ bench: $(INSTALLED_DEV) servers ## Measure; prints JSON lines
 	$(BIN)/python -m bench.run
 
 docs: $(INSTALLED) ## Write the generated pages anew
-	$(BIN)/python -m postroom.config.reference > docs/configuration.md
+	$(BIN)/python -m postroom.cli.manual docs
 
-servers: ## Install the mail and store servers that the tests talk to (needs root and apt)
+servers: ## Install the servers and the browser that the tests use (needs root and apt)
 	@missing=""; \
 	for package in $(SERVERS); do \
 	  dpkg-query --show --showformat='$${db:Status-Status}' $$package 2>/dev/null \

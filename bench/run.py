@@ -1,71 +1,49 @@
 """What Postroom costs, measured here: `make bench` (`python -m bench.run [NAME ...]`).
 
 Prints one JSON line per figure. Nothing here is asserted: machines differ and are noisy; compare
-medians of several runs (`--runs N`). Needs Dovecot (Debian: dovecot-imapd dovecot-lmtpd).
+medians of several runs (`--runs N` prints them, too). Needs Dovecot (Debian:
+dovecot-imapd dovecot-lmtpd).
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
-import statistics
 import time
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
 from aiohttp import web
 from aiosmtpd.controller import Controller
 
-from tests.fakes.dovecot import Dovecot, free_port, message, running_dovecot
-from tests.integration.product import Product, eventually, register, running_product
+from bench.figures import report, report_medians, spread
+from bench.memory import Memory, memory_by_kind, total
+from bench.micro import bench_queue, bench_rpc
+from bench.rawimap import raw_imap
+from postroom.demo.imapd import ImapServer
+from postroom.demo.mailstore import MailStore
+from postroom.providers.imap.summary import summary_items
+from tests.fakes.dovecot import PASSWORD, Dovecot, free_port, message, running_dovecot
+from tests.integration.product import (
+    Product,
+    account_body,
+    eventually,
+    register,
+    running_product,
+)
 
 INBOX_MESSAGES = 10_000
 LIST_CALLS = 300
-APPENDS = 60
+APPENDS = 40
 SUBMISSIONS = 300
 SUBMIT_CONCURRENCY = 8
-
-
-def report(name: str, **figures: float | int | str) -> None:
-    """Print one figure line."""
-    rounded = {k: round(v, 4) if isinstance(v, float) else v for k, v in figures.items()}
-    print(json.dumps({"bench": name, **rounded}), flush=True)
-
-
-def spread(seconds: list[float]) -> dict[str, float]:
-    """p50 and p95 in milliseconds."""
-    ordered = sorted(seconds)
-    return {
-        "p50_ms": 1000 * statistics.median(ordered),
-        "p95_ms": 1000 * ordered[int(len(ordered) * 0.95) - 1],
-    }
-
-
-def tree_pss_kib(root: int) -> tuple[int, int]:
-    """Proportional set size of a process and all its descendants: (KiB, processes)."""
-    parents: dict[int, int] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                stat = (entry / "stat").read_text()
-            except OSError:
-                continue
-            parents[int(entry.name)] = int(stat.rsplit(")", 1)[1].split()[1])
-    tree, grew = {root}, True
-    while grew:
-        more = {pid for pid, parent in parents.items() if parent in tree} - tree
-        tree |= more
-        grew = bool(more)
-    total = 0
-    for pid in tree:
-        try:
-            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-        except OSError:
-            continue
-        total += sum(int(line.split()[1]) for line in rollup.splitlines() if line[:4] == "Pss:")
-    return total, len(tree)
+IDLE_ACCOUNTS = 200
+REGISTER_CONCURRENCY = 8
+# Buffers of the first sync are given back within this time.
+SETTLE_S = 5
 
 
 def fill_inbox(dovecot: Dovecot, user: str, count: int) -> None:
@@ -94,10 +72,57 @@ async def bench_start() -> None:
         product.issue_token()
         token_s = time.perf_counter() - token_began
         report("start_to_health", seconds=token_began - began - token_s)
-        assert product.process is not None
         await asyncio.sleep(3)
-        kib, processes = tree_pss_kib(product.process.pid)
-        report("idle_pss", mib=kib / 1024, processes=processes)
+        kinds = await memory_by_kind(product)
+        whole = total(kinds)
+        report("idle_pss", mib=whole.pss / 1024, processes=whole.processes)
+        for kind, memory in sorted(kinds.items()):
+            report(f"idle_pss_{kind}", mib=memory.pss / 1024, processes=memory.processes)
+
+
+async def bench_accounts() -> None:
+    """What one idle account costs: INBOX in IDLE at Dovecot, five mailboxes, plain connections."""
+    with running_dovecot() as dovecot:
+        async with running_product(EENGINE_WORKERS="4") as product:
+            await register(product, "warm", dovecot)
+            await asyncio.sleep(SETTLE_S)
+            before = await memory_by_kind(product)
+            began = time.perf_counter()
+            await _register_many(product, dovecot)
+            connected = time.perf_counter() - began
+            await asyncio.sleep(SETTLE_S)
+            after = await memory_by_kind(product)
+    report(
+        "idle_account",
+        accounts=IDLE_ACCOUNTS,
+        connected_per_s=IDLE_ACCOUNTS / connected,
+        pss_kib=(total(after).pss - total(before).pss) / IDLE_ACCOUNTS,
+        **_grown(before, after),
+    )
+
+
+def _grown(before: dict[str, Memory], after: dict[str, Memory]) -> dict[str, float]:
+    workers = (before["imap"], after["imap"])
+    return {
+        "worker_pss_kib": (workers[1].pss - workers[0].pss) / IDLE_ACCOUNTS,
+        "worker_rss_kib": (workers[1].rss - workers[0].rss) / IDLE_ACCOUNTS,
+    }
+
+
+async def _register_many(product: Product, dovecot: Dovecot) -> None:
+    names = [f"idle-{number}" for number in range(IDLE_ACCOUNTS)]
+    limit = asyncio.Semaphore(REGISTER_CONCURRENCY)
+
+    async def one(name: str) -> None:
+        async with limit:
+            await product.ask("POST", "/v1/account", account_body(name, dovecot))
+
+    async def is_connected(name: str) -> bool:
+        return bool((await product.ask("GET", f"/v1/account/{name}"))["state"] == "connected")
+
+    await asyncio.gather(*(one(name) for name in names))
+    for name in names:
+        await eventually(partial(is_connected, name), 120)
 
 
 async def bench_sync() -> None:
@@ -111,8 +136,12 @@ async def bench_sync() -> None:
             seconds = time.perf_counter() - began
             report("first_sync", messages=INBOX_MESSAGES, seconds=seconds,
                    messages_per_s=INBOX_MESSAGES / seconds)  # fmt: skip
+            async with raw_imap(dovecot.port, "big") as raw:
+                seconds = await raw.timed("UID FETCH 1:* (UID FLAGS)")
+            report("first_sync_raw_fetch", messages=INBOX_MESSAGES, seconds=seconds,
+                   messages_per_s=INBOX_MESSAGES / seconds)  # fmt: skip
             await report_index_size(product)
-            await bench_list(product)
+            await bench_list(product, dovecot)
 
 
 async def report_index_size(product: Product) -> None:
@@ -131,18 +160,24 @@ async def report_index_size(product: Product) -> None:
     report("index_bytes", per_message=total / INBOX_MESSAGES)
 
 
-async def bench_list(product: Product) -> None:
-    """The newest 20 messages of the large INBOX over REST."""
-    took = []
-    for _ in range(LIST_CALLS):
-        began = time.perf_counter()
-        await product.ask("GET", "/v1/account/big/messages?path=INBOX")
-        took.append(time.perf_counter() - began)
+async def bench_list(product: Product, dovecot: Dovecot) -> None:
+    """The newest 20 messages of the large INBOX over REST, and what Dovecot takes for them."""
+    took, raw_took = [], []
+    items = summary_items(lambda _capability: False)
+    command = f"FETCH {INBOX_MESSAGES - 19}:{INBOX_MESSAGES} {items}"
+    async with raw_imap(dovecot.port, "big") as raw:
+        for _ in range(LIST_CALLS):
+            began = time.perf_counter()
+            await product.ask("GET", "/v1/account/big/messages?path=INBOX")
+            took.append(time.perf_counter() - began)
+            raw_took.append(await raw.timed("NOOP") + await raw.timed(command))
     report("list", calls=LIST_CALLS, page=20, **spread(took))
+    report("list_raw_fetch", calls=LIST_CALLS, page=20, **spread(raw_took))
 
 
-async def bench_webhook() -> None:
-    """From the end of APPEND at the mail server to the webhook's arrival."""
+@asynccontextmanager
+async def _webhooks_arriving(product: Product) -> AsyncIterator[dict[str, float]]:
+    """When each Message-ID was announced, filled by a receiver that the product is told of."""
     arrived: dict[str, float] = {}
 
     async def receive(request: web.Request) -> web.Response:
@@ -157,24 +192,81 @@ async def bench_webhook() -> None:
     await runner.setup()
     port = free_port()
     await web.TCPSite(runner, "127.0.0.1", port).start()
-    with running_dovecot() as dovecot:
-        async with running_product() as product:
-            await product.ask("POST", "/v1/settings", {
-                "webhooksEnabled": True, "webhookEvents": ["messageNew"],
-                "webhooks": f"http://127.0.0.1:{port}/"})  # fmt: skip
-            await register(product, "hook", dovecot)
-            client = await asyncio.to_thread(dovecot.client, "hook")
-            took = []
-            for number in range(APPENDS):
-                name = f"<hook-{number}@bench.example>"
-                raw = message(message_id=name)
-                await asyncio.to_thread(client.append, "INBOX", "", "", raw)
-                done = time.perf_counter()
-                await eventually(lambda name=name: name in arrived)
-                took.append(arrived[name] - done)
-            client.logout()
-            report("append_to_webhook", messages=APPENDS, **spread(took))
-    await runner.cleanup()
+    try:
+        await product.ask("POST", "/v1/settings", {
+            "webhooksEnabled": True, "webhookEvents": ["messageNew"],
+            "webhooks": f"http://127.0.0.1:{port}/"})  # fmt: skip
+        yield arrived
+    finally:
+        await runner.cleanup()
+
+
+async def bench_webhook() -> None:
+    """From the end of the delivery at the mail server to the webhook's arrival.
+
+    At Dovecot beside a raw IDLE, because Dovecot itself tells late; and at our
+    own demo server, which tells at once.
+    """
+    async with running_product() as product, _webhooks_arriving(product) as arrived:
+        with running_dovecot() as dovecot:
+            await _webhooks_at_dovecot(product, dovecot, arrived)
+        await _webhooks_at_demo(product, arrived)
+
+
+async def _webhooks_at_dovecot(
+    product: Product, dovecot: Dovecot, arrived: dict[str, float]
+) -> None:
+    await register(product, "hook", dovecot)
+    client = await asyncio.to_thread(dovecot.client, "hook")
+    took = []
+    for number in range(APPENDS):
+        name = f"<hook-{number}@bench.example>"
+        await asyncio.to_thread(client.append, "INBOX", "", "", message(message_id=name))
+        done = time.perf_counter()
+        await eventually(partial(arrived.get, name))
+        took.append(arrived[name] - done)
+    client.logout()
+    report("append_to_webhook", messages=APPENDS, **spread(took))
+    await _raw_idle(dovecot)
+
+
+async def _raw_idle(dovecot: Dovecot) -> None:
+    """The same without the product: another mailbox, which nobody else has open."""
+    client = await asyncio.to_thread(dovecot.client, "raw")
+    took, told = [], list[float]()
+    async with raw_imap(dovecot.port, "raw") as raw:
+        idling = asyncio.create_task(raw.idle(told))
+        for _ in range(APPENDS):
+            await asyncio.to_thread(client.append, "INBOX", "", "", message())
+            done = time.perf_counter()
+            await eventually(told.__len__)
+            took.append(told.pop() - done)
+        idling.cancel()
+    client.logout()
+    report("append_to_raw_idle", messages=APPENDS, **spread(took))
+
+
+async def _webhooks_at_demo(product: Product, arrived: dict[str, float]) -> None:
+    mail = MailStore()
+    mail.add_account("pushed", PASSWORD)
+    server = ImapServer(mail)
+    port = await server.start()
+    body = account_body("pushed", Dovecot(product.directory, port, 0))
+    await product.ask("POST", "/v1/account", body)
+
+    async def is_connected() -> bool:
+        return bool((await product.ask("GET", "/v1/account/pushed"))["state"] == "connected")
+
+    await eventually(is_connected)
+    took = []
+    for number in range(APPENDS):
+        name = f"<pushed-{number}@bench.example>"
+        done = time.perf_counter()
+        mail.deliver("pushed", message(message_id=name))
+        await eventually(partial(arrived.get, name))
+        took.append(arrived[name] - done)
+    await server.stop()
+    report("pushed_to_webhook", messages=APPENDS, **spread(took))
 
 
 class Sink:
@@ -220,11 +312,14 @@ async def _submit_all(product: Product, sink: Sink) -> None:
            delivered_per_s=SUBMISSIONS / delivered)  # fmt: skip
 
 
-BENCHES: dict[str, Callable[[], Awaitable[None]]] = {
+BENCHES: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
     "start": bench_start,
     "sync": bench_sync,
     "webhook": bench_webhook,
     "submit": bench_submit,
+    "accounts": bench_accounts,
+    "rpc": bench_rpc,
+    "queue": bench_queue,
 }
 
 
@@ -236,6 +331,7 @@ def main() -> None:
     for name in chosen.names or list(BENCHES):
         for _ in range(chosen.runs):
             asyncio.run(BENCHES[name]())
+        report_medians()
 
 
 if __name__ == "__main__":

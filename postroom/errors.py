@@ -177,7 +177,7 @@ class DeadlineExceeded(PostroomError):
 
 
 class SealBroken(PostroomError):
-    """500: a sealed value does not open with the given secret (contract V2)."""
+    """500: a stored record does not open, mostly with the given secret (contract V2)."""
 
     status = 500
     code = "InternalConfigError"

@@ -8,12 +8,14 @@ watcher (invariants I2, I3). Only losing the account to another worker ends it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
 
 from postroom.accounts.recorder import REFUSED_WINDOW_MS, AccountRecorder
+from postroom.accounts.states import NoTransition
 from postroom.backoff import RESTART
 from postroom.clock import Clock, Deadline
-from postroom.errors import Fenced, StoreUnavailable
+from postroom.errors import Fenced, PostroomError, StoreUnavailable
 from postroom.logs import get_logger
 from postroom.model.account import Account, AccountStatus
 from postroom.model.owner import Owner
@@ -62,6 +64,7 @@ class Holding:
         self.answering: Answering | None = None
         # Another worker turned out to own the account; the runner will see it, too.
         self.is_lost = False
+        self._is_taken = False
         self._equipment = equipment
         self._recorder = AccountRecorder(
             account.account,
@@ -111,7 +114,7 @@ class Holding:
         attempt = 0
         while True:
             try:
-                await self._watch_once(is_first=attempt == 0)
+                await self._watch_once()
                 return
             except Fenced:
                 log.info("account.fenced", account=self.account.account)
@@ -119,18 +122,25 @@ class Holding:
                 return
             except StoreUnavailable:
                 attempt += 1
-            except Exception:  # one account's bug must not end the others
+            except Exception as error:  # one account's bug must not end the others
                 attempt += 1
                 log.exception("account.crashed", account=self.account.account, attempt=attempt)
+                await self._tell(error)
             await self._equipment.clock.sleep(RESTART.delay_ms(attempt) / 1000)
 
-    async def _watch_once(self, *, is_first: bool) -> None:
+    async def _watch_once(self) -> None:
         if self._watcher is None:
             await self._recorder.emptied()
             return
-        if is_first:
+        if not self._is_taken:
             await self._recorder.taken()
+            self._is_taken = True
         await self._watcher.run()
+
+    async def _tell(self, error: Exception) -> None:
+        """Show the crash as the account's state; the next attempt finds out what hinders that."""
+        with contextlib.suppress(PostroomError, NoTransition):
+            await self._recorder.failed(error)
 
     def _new_watcher(self) -> ImapWatcher:
         equipment = self._equipment

@@ -20,7 +20,7 @@ from postroom.events.emit import prepare
 from postroom.logs import get_logger
 from postroom.model.account import Account, AccountState, AccountStatus, LastError
 from postroom.model.event import EventDraft, EventType
-from postroom.model.mailbox import Mailbox, MailboxCursor
+from postroom.model.mailbox import MailboxCursor
 from postroom.model.owner import Owner
 from postroom.providers.interface import FlagsChanged, MailboxChange, MailboxReset, Missing, Removed
 from postroom.store.accounts import Accounts, StateUpdate
@@ -129,17 +129,17 @@ class AccountRecorder:
             sighted=seen,
         )
 
-    async def mailbox_new(self, mailbox: Mailbox, uid_validity: int) -> None:
-        number = await self._mailboxes.number_for(self._name, uid_validity, mailbox.path)
-        cursor = MailboxCursor(
-            path=mailbox.path,
-            uid_validity=uid_validity,
-            number=number,
-            special_use=mailbox.special_use,
-            special_use_source=mailbox.special_use_source,
-            delimiter=mailbox.delimiter,
-        )
-        data = {**_place(cursor), "uidValidity": str(uid_validity)}
+    async def reading(self, number: int, uids: Sequence[int]) -> None:
+        await self._mailboxes.count_trial(self._name, self._owner, number, uids, by=1)
+
+    async def not_read(self, number: int, uids: Sequence[int]) -> None:
+        await self._mailboxes.count_trial(self._name, self._owner, number, uids, by=-1)
+
+    async def harmless(self, number: int, uids: Sequence[int]) -> None:
+        await self._mailboxes.forget_trials(self._name, number, uids)
+
+    async def mailbox_new(self, cursor: MailboxCursor) -> None:
+        data = {**_place(cursor), "uidValidity": str(cursor.uid_validity)}
         drafts = [_mailbox_event(cursor, EventType.MAILBOX_NEW, data)]
         events = prepare(self._name, drafts, self._clock.now_ms())
         await self._mailboxes.commit(self._name, self._owner, cursor, blocks={}, events=events)

@@ -14,7 +14,13 @@ from postroom.accounts.dispatch import Dispatch
 from postroom.accounts.holding import Equipment, Holding
 from postroom.clock import Clock, Deadline
 from postroom.cluster.owners import Owners
-from postroom.errors import AccountNotFound, AccountUnusable, StoreUnavailable, WorkerNotAvailable
+from postroom.errors import (
+    AccountNotFound,
+    AccountUnusable,
+    SealBroken,
+    StoreUnavailable,
+    WorkerNotAvailable,
+)
 from postroom.logs import get_logger
 from postroom.model.account import AccountState
 from postroom.model.operations import Download
@@ -135,10 +141,16 @@ class AccountsRunner:
             account, status = await self._accounts.get_with_status(name)
         except AccountNotFound:
             return
+        except SealBroken as error:
+            # That account's trouble alone: the others are held all the same.
+            log.warning("account.sealed", account=name, reason=error.text)
+            return
         if holding is not None:
             if holding.takes(account, revision):
                 return
             await self._stop([name])
+        if self._is_draining:
+            return
         owner = Owner(worker=self._worker_id, epoch=epoch)
         started = Holding(account, status, owner, revision, self._equipment)
         self._held[name] = started

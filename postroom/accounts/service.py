@@ -9,13 +9,14 @@ them to any depth with `partial` (J8). A mask never gets here: the face refuses 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
 
 from postroom.clock import Clock, iso
-from postroom.errors import FieldProblem, InvalidInput
+from postroom.errors import AccountNotFound, FieldProblem, InvalidInput
 from postroom.events.emit import prepare
 from postroom.model.account import Account
 from postroom.model.event import EventDraft, EventType
@@ -49,11 +50,13 @@ class AccountService:
         """Create an account, or update the one that has the id already (J7)."""
         name = fields.get("account") or new_account_id()
         given = {**fields, "account": name}
-        stored = await self._accounts.find(name)
+        with suppress(AccountNotFound):
+            await self._accounts.update(name, lambda stored: changed(stored, given))
+            return Registered(name, "existing")
         now = self._clock.now_ms()
-        account = registered(given, now) if stored is None else changed(stored, given)
         draft = EventDraft(event=EventType.ACCOUNT_ADDED, data={"account": name})
-        state = await self._accounts.create(account, prepare(name, [draft], now))
+        events = prepare(name, [draft], now)
+        state = await self._accounts.create(registered(given, now), events)
         return Registered(name, state)
 
     async def update(self, name: str, fields: Fields) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -80,16 +81,22 @@ def _handler(route: Route, services: ApiServices, admission: Admission) -> HTTPR
 async def _serve(
     route: Route, services: ApiServices, admission: Admission, request: Request[Any, Any, Any]
 ) -> Reply:
+    began_s = services.clock.steady_s()
     path = received.path_values(request)
     query = received.query_values(request)
-    address = await admission.address_of(request)
-    presented = Presented(_named_account(path, query), address, request.headers.get("referer"))
-    admitted = await admission.admit(route, request, presented, query)
+    # Who may come in is looked up in the store: that is part of the time the caller gives.
+    entry = Deadline.after(services.clock, received.patience_s(request, services.limits))
+    async with _until(entry):
+        address = await admission.address_of(request)
+        named = _named_account(route, path, query)
+        presented = Presented(named, address, request.headers.get("referer"))
+        admitted = await admission.admit(route, request, presented, query)
+    waited_s = services.clock.steady_s() - began_s
     parameters = received.parameters(route, path, query, request)
     body = await received.body(route, request, services.limits)
     # Zero and absent mean the configured time.
     seconds = (parameters.timeout_ms or 0) / 1000 or services.limits.timeout_s
-    deadline = Deadline.after(services.clock, seconds)
+    deadline = Deadline.after(services.clock, seconds - waited_s)
     call: Call[Any, Any] = Call(services, parameters, body, deadline, admitted.token, address)
     work = _within(route.handler, call)
     # A write that has begun is finished even if nobody waits for the answer.
@@ -99,15 +106,24 @@ async def _serve(
     return replace(reply, headers={**reply.headers, **told}) if told else reply
 
 
-def _named_account(path: dict[str, str], query: dict[str, Any]) -> str | None:
-    named = path.get("account") or query.get("account")
+def _named_account(route: Route, path: dict[str, str], query: dict[str, Any]) -> str | None:
+    """The account that the call is about; a parameter that the route does not have names none."""
+    if "account" not in route.parameters.__struct_encode_fields__:
+        return None
+    named = path["account"] if "account" in path else query.get("account")
     return named.strip() if isinstance(named, str) else None
 
 
 async def _within(handler: Callable[[Call[Any, Any]], Awaitable[Reply]], call: Any) -> Reply:
+    async with _until(call.deadline):
+        return await handler(call)
+
+
+@asynccontextmanager
+async def _until(deadline: Deadline) -> AsyncIterator[None]:
     try:
-        async with asyncio.timeout(call.deadline.remaining_s()):
-            return await handler(call)
+        async with asyncio.timeout(deadline.remaining_s()):
+            yield
     except TimeoutError:
         raise DeadlineExceeded("Timeout: no answer in time") from None
 

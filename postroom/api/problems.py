@@ -56,7 +56,12 @@ def phrase(status: int) -> str:
     return _PHRASES.get(status) or HTTPStatus(status).phrase
 
 
-_PHRASES = {413: "Request Entity Too Large", 422: "Unprocessable Entity"}
+_PHRASES = {
+    413: "Request Entity Too Large",
+    422: "Unprocessable Entity",
+    # nginx's word, which no RFC has: the client left before it was answered.
+    499: "Client Closed Request",
+}
 
 
 def rate_limit_headers(extra: dict[str, Any]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from litestar import Request
 
 from postroom.api.reading import Problems, checker
 from postroom.api.route import Route
-from postroom.api.rules import Body, Parameters
+from postroom.api.rules import MAX_TIMEOUT_MS, Body, Parameters
 from postroom.api.services import Limits
 from postroom.errors import InvalidInput, PayloadTooLarge, PostroomError
 
@@ -22,6 +22,7 @@ MAX_QUERY_FIELDS = 200
 COMMON_QUERY = frozenset({"access_token", "locale"})
 # Headers that schemas declare; all others are none of a schema's business.
 _HEADERS = ("x-ee-timeout", "idempotency-key")
+_NOT_ASKED = COMMON_QUERY | set(_HEADERS)
 
 
 def path_values(request: Request[Any, Any, Any]) -> dict[str, str]:
@@ -59,19 +60,28 @@ def query_values(request: Request[Any, Any, Any]) -> dict[str, Any]:
 def parameters(
     route: Route, path: dict[str, str], query: dict[str, Any], request: Request[Any, Any, Any]
 ) -> Parameters:
-    """The route's parameters struct. Raises InvalidInput naming every wrong one."""
-    asked = {name: value for name, value in query.items() if name not in COMMON_QUERY}
+    """The route's parameters struct. Raises InvalidInput naming every wrong one.
+
+    A query parameter that the route does not know is passed over: the contract refuses unknown
+    fields of bodies only (Z5), and clients add their own, against caches for instance.
+    """
+    wanted = set(route.parameters.__struct_encode_fields__)
+    asked = {name: query[name] for name in wanted & query.keys() - path.keys() - _NOT_ASKED}
     found = Problems()
-    for name in [name for name in asked if name in path or name in _HEADERS]:
-        found.add(name, "is not allowed")
-        del asked[name]
-    wanted = route.parameters.__struct_encode_fields__
     given = {name: request.headers[name] for name in _HEADERS if name in request.headers}
     headers = {name: value for name, value in given.items() if name in wanted}
     result = checker(route.parameters)({**asked, **headers, **path}, "", found)
     if found:
         raise InvalidInput(fields=list(found))
     return result  # type: ignore[no-any-return]  # the checker of a type gives that type
+
+
+def patience_s(request: Request[Any, Any, Any], limits: Limits) -> float:
+    """How long the caller waits, before anything is known to be right; then `parameters` tells."""
+    given = request.headers.get("x-ee-timeout", "")
+    is_time = given.isascii() and given.isdigit() and len(given) <= len(str(MAX_TIMEOUT_MS))
+    milliseconds = min(int(given), MAX_TIMEOUT_MS) if is_time else 0
+    return milliseconds / 1000 or limits.timeout_s
 
 
 async def body(route: Route, request: Request[Any, Any, Any], limits: Limits) -> Body | None:
@@ -111,8 +121,11 @@ def _check_type(request: Request[Any, Any, Any]) -> None:
         kind.startswith("application/") and kind.endswith("+json")
     )
     is_packed = request.headers.get("content-encoding", "identity").lower() != "identity"
-    if not is_json or is_packed:
-        raise PostroomError("Unsupported Media Type", status=415)
+    if not is_json:
+        text = "The body must be JSON and have the header Content-Type: application/json"
+        raise PostroomError(text, status=415)
+    if is_packed:
+        raise PostroomError("The body must not have a Content-Encoding", status=415)
 
 
 async def _bytes(request: Request[Any, Any, Any], most: int) -> bytes:

@@ -11,7 +11,7 @@ from postroom.supervisor import main as supervisor
 from postroom.supervisor.kinds import KINDS, WorkerKind
 
 # The mail server listens before the account workers look for it.
-DEMO = WorkerKind("demo", "postroom.workers.demo:run", lambda options: 1)
+DEMO = WorkerKind("demo", "postroom.workers.demo:run", lambda options: 1, announces=True)
 LOG_LEVEL = "warn"
 
 

@@ -45,7 +45,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     command, rest = find(words)
     if command is None:
-        _complain(f"postroom: unknown command {words[0]}: `postroom help` lists all")
+        _complain(f"postroom: {_unknown(words)}")
         return exits.USAGE
     given = split(rest, command.flags)
     if len(given.words) > command.most_words:
@@ -53,6 +53,13 @@ def _run(words: list[str]) -> int:
         return exits.USAGE
     options = load_process(given.options, _complain)
     return command.run(Call(given, options))
+
+
+def _unknown(words: list[str]) -> str:
+    near = [c.name for c in COMMANDS if c.name.startswith(f"{words[0]} ")]
+    if near:
+        return f"unknown command {' '.join(words[:2])}: use one of {', '.join(near)}"
+    return f"unknown command {words[0]}: `postroom help` lists all"
 
 
 def find(words: list[str]) -> tuple[Command | None, list[str]]:

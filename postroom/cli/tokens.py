@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import get_args
 
 from postroom.cli.arguments import Flag
@@ -12,6 +13,7 @@ from postroom.clock import SystemClock, iso
 from postroom.errors import ConfigurationError
 from postroom.model.token import TokenRecord, TokenScope
 from postroom.store.tokens import Tokens
+from postroom.supervisor.directories import data_directory
 
 SCOPES: tuple[str, ...] = get_args(TokenScope)
 DEFAULT_SCOPE = "*"
@@ -20,8 +22,13 @@ DEFAULT_SCOPE = "*"
 def issue(call: Call) -> int:
     """Prints the value of a new token, and nothing else."""
     scopes = _scopes(call)
+    directory = data_directory(call.options.data_dir)
+    is_new = call.options.redis_url is None and not directory.path.exists()
     value = asyncio.run(_issue(call, scopes))
-    call.put(value, end="")
+    # A prompt must not stick to it; a program gets the bare value (contract config.md 4).
+    call.put(value, end="\n" if sys.stdout.isatty() else "")
+    if is_new:
+        call.tell(f"This token is for the new store {directory.path}; no Postroom has run there")
     return 0
 
 

@@ -1,11 +1,10 @@
 """Writes the manual of the start-up options from their table: for `--help` and for the docs.
 
-`python -m postroom.config.reference` prints docs/configuration.md; a test compares the two.
+`postroom.cli.manual` writes docs/configuration.md; a test compares the two.
 """
 
 from __future__ import annotations
 
-import sys
 import textwrap
 
 from postroom.config.declaration import Declaration
@@ -87,7 +86,3 @@ def _help_entry(option: Declaration) -> list[str]:
     indent = " " * 6
     wrapped = textwrap.wrap(prose, HELP_WIDTH, initial_indent=indent, subsequent_indent=indent)
     return ["  " + ", ".join(names), *wrapped]
-
-
-if __name__ == "__main__":
-    sys.stdout.write(manual())

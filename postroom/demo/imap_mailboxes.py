@@ -33,9 +33,10 @@ def list_all(session: Session, command: ClientCommand) -> Answer:
     if not pattern:
         return Answer("OK Done", [session.line("LIST", ["\\Noselect"], DELIMITER.encode(), b"")])
     options = _return_options(command)
+    parents = _parents(session)
     lines = []
     for mailbox in _matching(session, reference + pattern):
-        attributes = _attributes(session, mailbox)
+        attributes = _attributes(session, mailbox, parents)
         if "SUBSCRIBED" in options and mailbox.is_subscribed:
             attributes.append("\\Subscribed")
         lines.append(session.line("LIST", attributes, DELIMITER.encode(), _name(mailbox.path)))
@@ -47,8 +48,11 @@ def list_all(session: Session, command: ClientCommand) -> Answer:
 
 def list_subscribed(session: Session, command: ClientCommand) -> Answer:
     reference, pattern = (reading.text(word) or "" for word in command.arguments[:2])
+    parents = _parents(session)
     lines = [
-        session.line("LSUB", _attributes(session, mailbox), DELIMITER.encode(), _name(mailbox.path))
+        session.line(
+            "LSUB", _attributes(session, mailbox, parents), DELIMITER.encode(), _name(mailbox.path)
+        )
         for mailbox in _matching(session, reference + pattern)
         if mailbox.is_subscribed
     ]
@@ -77,9 +81,17 @@ def _matching(session: Session, pattern: str) -> list[StoredMailbox]:
     return [known[path] for path in sorted(known) if re.fullmatch(regex, path, re.IGNORECASE)]
 
 
-def _attributes(session: Session, mailbox: StoredMailbox) -> list[Token]:
-    prefix = mailbox.path + DELIMITER
-    has_children = any(path.startswith(prefix) for path in session.mailboxes())
+def _parents(session: Session) -> set[str]:
+    """Every path that has others below it."""
+    parents: set[str] = set()
+    for path in session.mailboxes():
+        while (path := path.rpartition(DELIMITER)[0]) and path not in parents:
+            parents.add(path)
+    return parents
+
+
+def _attributes(session: Session, mailbox: StoredMailbox, parents: set[str]) -> list[Token]:
+    has_children = mailbox.path in parents
     attributes: list[Token] = ["\\HasChildren" if has_children else "\\HasNoChildren"]
     if mailbox.special_use and session.has("SPECIAL-USE"):
         attributes.append(mailbox.special_use)

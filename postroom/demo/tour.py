@@ -8,17 +8,22 @@ def tour(url: str, account: str, token: str) -> str:
     header = f'-H "Authorization: Bearer {token}"'
     body = '{"to":[{"address":"me@example.com"}],"subject":"Hi","text":"It works."}'
     return f"""
-A mailbox is connected: account "{account}", three mails, served from memory. Try:
+Postroom's demo is up at {url}
 
-  curl -s {header} "{url}/v1/account/{account}/messages?path=INBOX"
+It has a mailbox, connected as the account "{account}": three mails, kept in memory. Try:
 
-  curl -s {header} "{url}/v1/account/{account}/mailboxes?counters=true"
+  curl -s {header} \\
+    "{url}/v1/account/{account}/messages?path=INBOX"
+
+  curl -s {header} \\
+    "{url}/v1/account/{account}/mailboxes?counters=true"
 
   curl -s {header} -H "Content-Type: application/json" \\
-    -d '{body}' "{url}/v1/account/{account}/submit"
+    -d '{body}' \\
+    "{url}/v1/account/{account}/submit"
 
 The mail of the third line comes back to this INBOX: list it again.
-Every call, to be tried in the browser: {url}/admin/reference (paste the token).
+Every call can be tried in the browser, with the token above: {url}/admin/reference
 Ctrl-C ends the demo; nothing of it is kept.
 
 """

@@ -57,8 +57,9 @@ class Line:
     """A command being written; each method adds one argument."""
 
     offered: Offered = field(default_factory=Offered)
-    segments: list[bytes] = field(default_factory=list)
-    _open: bytearray = field(default_factory=bytearray)
+    # Not shown: those of a login hold the password (invariant I26).
+    segments: list[bytes] = field(default_factory=list, repr=False)
+    _open: bytearray = field(default_factory=bytearray, repr=False)
     # True where the next argument follows without a space.
     _glue: bool = True
 

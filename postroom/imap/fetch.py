@@ -32,7 +32,7 @@ def read_flags_line(found: re.Match[bytes]) -> FetchedMessage:
     modseq = modseq or late_modseq
     return FetchedMessage(
         int(seq),
-        int(uid) if uid else None,
+        reading.message_number(uid),
         _flags_of(flags),
         int(modseq) if modseq else None,
     )
@@ -74,7 +74,7 @@ def _section(name: str) -> str:
 _WHOLE = {"RFC822": "", "RFC822.HEADER": "HEADER", "RFC822.TEXT": "TEXT"}
 
 _ITEMS: dict[str, tuple[str, Callable[[Token], object]]] = {
-    "UID": ("uid", reading.number),
+    "UID": ("uid", reading.message_number),
     "FLAGS": ("flags", reading.flags),
     "MODSEQ": ("modseq", reading.inner_number),
     "RFC822.SIZE": ("size", reading.number),

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from postroom.imap import utf7
+from postroom.imap.sets import MOST_NUMBER
 from postroom.imap.tokens import Token
 from postroom.imap.types import MailboxStatus
 
@@ -24,6 +25,12 @@ def number(value: Token) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= MOST_DIGITS:
         return int(value)
     return None
+
+
+def message_number(value: Token) -> int | None:
+    """A UID or UIDVALIDITY: RFC 9051 9 has them be non-zero numbers of 32 bits."""
+    told = number(value)
+    return told if told is not None and 0 < told <= MOST_NUMBER else None
 
 
 def raw(value: Token) -> bytes | None:

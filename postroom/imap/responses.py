@@ -16,7 +16,7 @@ import msgspec
 from postroom.imap import reading
 from postroom.imap.errors import ProtocolViolation
 from postroom.imap.fetch import read_fetch
-from postroom.imap.sets import UidSet, parse_set
+from postroom.imap.sets import MOST_NUMBER, UidSet, parse_set
 from postroom.imap.tokens import Token, tokenise
 from postroom.imap.types import (
     Exists,
@@ -194,14 +194,17 @@ def _data(values: list[Token]) -> Response:
         raise ProtocolViolation("The mail server sent something that is not IMAP")
     first = values[0]
     if first.isdigit() and len(values) > 1 and isinstance(values[1], str):
-        return _numbered(reading.number(first) or 0, values[1].upper(), values)
+        return _numbered(reading.number(first), values[1].upper(), values)
     reader = _READERS.get(first.upper())
     if reader is None:
         return Unread(first.upper(), values[1:])
     return reader(values[1:]) or Unread(first.upper(), values[1:])
 
 
-def _numbered(number: int, name: str, values: list[Token]) -> Response:
+def _numbered(number: int | None, name: str, values: list[Token]) -> Response:
+    if number is None or number > MOST_NUMBER:
+        # A count that cannot be is no count: taken for 0 it would empty a mailbox.
+        return Unread(name, values)
     if name == "FETCH" and len(values) > 2 and isinstance(values[2], list):
         return Fetched(read_fetch(number, values[2]))
     if name == "EXISTS":

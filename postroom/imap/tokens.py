@@ -34,8 +34,8 @@ _TOKEN = re.compile(
     rb")",
     re.DOTALL,
 )
-# `lastindex` of a match: an ordinary atom, a string, ... an atom with brackets or odd bytes.
-_ATOM, _QUOTED, _OPEN, _CLOSE, _LITERAL, _ODD_ATOM, _END, _WRONG = range(1, 9)
+# `lastindex` of a match; 1 is an ordinary atom, 2 a string, 6 an atom with brackets or odd bytes.
+_OPEN, _CLOSE, _LITERAL, _WRONG = 3, 4, 5, 8
 _ESCAPE = re.compile(rb'\\(["\\])')
 _NIL = frozenset((b"NIL", b"nil", b"Nil"))
 
@@ -54,15 +54,16 @@ def tokenise(raw: bytes) -> list[Token]:
 
 def _read(raw: bytes, start: int, stack: list[list[Token]]) -> int:
     """Read up to and with the next literal; where to go on, or -1 at the end."""
-    current = stack[-1]
+    current, nil = stack[-1], _NIL
     for found in _TOKEN.finditer(raw, start):
         kind = found.lastindex
-        if kind in (_ATOM, _ODD_ATOM):
-            word = found[kind]
-            current.append(None if word in _NIL else str(word, "latin-1"))
-        elif kind == _QUOTED:
-            text = found[_QUOTED]
+        # 1, 2 and 6 are written out: looking up a global costs more than the comparison.
+        if kind == 2:
+            text = found[2]
             current.append(_ESCAPE.sub(rb"\1", text) if b"\\" in text else text)
+        elif kind in (1, 6):
+            word = found[kind]
+            current.append(None if word in nil else word.decode("latin-1"))
         elif kind == _OPEN:
             inner: list[Token] = []
             current.append(inner)

@@ -101,7 +101,11 @@ class ListedMailbox(msgspec.Struct, frozen=True, gc=False):
 
 
 class Selected(msgspec.Struct, frozen=True, gc=False):
-    """A mailbox as SELECT or EXAMINE described it; the last two with QRESYNC only."""
+    """A mailbox as SELECT or EXAMINE described it.
+
+    `vanished` comes with QRESYNC only; `changed` are FETCH responses on the way. Without
+    `is_counted` the server broke RFC 9051 6.3.2, and `exists` says nothing.
+    """
 
     path: str
     exists: int = 0
@@ -115,6 +119,7 @@ class Selected(msgspec.Struct, frozen=True, gc=False):
     no_modseq: bool = False
     vanished: UidSet | None = None
     changed: tuple[FetchedMessage, ...] = ()
+    is_counted: bool = True
 
 
 class Copied(msgspec.Struct, frozen=True, gc=False):

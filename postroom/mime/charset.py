@@ -78,7 +78,7 @@ def codec_for(charset: str | None) -> str | None:
 
 def decode(raw: bytes, charset: str | None = None, *, is_cut: bool = False) -> str:
     """`raw` as text; with `is_cut` an incomplete last character is dropped, not replaced."""
-    if raw.isascii() and not _uses_ascii_escapes(charset):
+    if raw.isascii() and (charset is None or not _uses_ascii_escapes(charset)):
         return raw.decode("ascii")
     declared = codec_for(charset)
     fitting = _try(raw, declared, is_cut) if declared else None

@@ -129,7 +129,11 @@ def first(headers: Mapping[str, list[str]], name: str) -> str | None:
 
 def addresses(values: Iterable[str]) -> tuple[Address, ...]:
     """The people in address headers; groups are opened, words decoded after splitting."""
-    found = getaddresses([value[:MOST_ADDRESS_CHARACTERS] for value in values])
+    try:
+        found = getaddresses([value[:MOST_ADDRESS_CHARACTERS] for value in values])
+    except RecursionError:
+        # The library goes down a level for each nested comment; nobody's name has hundreds.
+        return ()
     return tuple(
         Address(name=decode_words(name) or None, address=address.strip())
         for name, address in found[:MOST_ADDRESSES]

@@ -106,7 +106,9 @@ class _Uuencoded:
         self._is_inside = False
 
     def feed(self, raw: bytes) -> bytes:
-        *lines, self._held = (self._held + raw).split(b"\n")
+        *lines, rest = (self._held + raw).split(b"\n")
+        # A line holds 61 characters: what is longer is no line and would only pile up.
+        self._held = rest if len(rest) <= MOST_HELD_BYTES else b""
         return b"".join(self._line(line.rstrip(b"\r")) for line in lines)
 
     def _line(self, line: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Literal
 
 from postroom.model.value import Value
@@ -75,5 +76,13 @@ class MailboxCursor(Value, frozen=True, kw_only=True):
     last_verified_ms: int = 0
     # When every message was last compared with the server's list (contract I7).
     compared_ms: int = 0
+    # `<number>.<random>` of the write that left this: writes of a mailbox follow one another, so
+    # one that is sent twice or comes late changes nothing.
+    step: str = ""
     # False until the first pass over the whole mailbox has been recorded.
     is_complete: bool = False
+
+    def next_step(self) -> str:
+        """The `step` of the write that follows this one."""
+        number = int(self.step.partition(".")[0] or "0") + 1
+        return f"{number}.{secrets.token_hex(4)}"

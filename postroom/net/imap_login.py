@@ -9,6 +9,8 @@ AuthenticationRefused; "not now" is ConnectFailed.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -29,6 +31,8 @@ Run = Callable[[Command[None], Deadline], Coroutine[Any, Any, None]]
 _NOT_NOW_CODES = frozenset(
     {"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "TEMPFAIL", "SYS/TEMP", "THROTTLED"}
 )
+# Base64 as AUTHENTICATE sends it; some servers repeat the line that they did not understand.
+_SASL_ANSWER = re.compile(r"[A-Za-z0-9+/]{4,}={0,2}")
 # Gmail, Yahoo and Exchange refuse a login over a limit with no code but in words like these.
 _NOT_NOW_TEXT = re.compile(
     r"too many|temporar|try again|try later|rate limit|simultaneous connections|server (?:is )?busy"
@@ -75,11 +79,26 @@ def _ways(offered: Offered, credentials: Credentials) -> list[Command[None]]:
     return ways
 
 
+def _masked(text: str, secret: Secret | None) -> str:
+    """`text` without the secret: as it is, quoted, or inside a repeated SASL answer."""
+    told = secret.reveal() if secret is not None else ""
+    if not told:
+        return text
+    quoted = told.replace("\\", "\\\\").replace('"', '\\"')
+    text = text.replace(quoted, MASK).replace(told, MASK)
+    return _SASL_ANSWER.sub(lambda found: MASK if _holds(found[0], told) else found[0], text)
+
+
+def _holds(answer: str, secret: str) -> bool:
+    try:
+        return secret.encode() in base64.b64decode(answer)
+    except binascii.Error:
+        return False
+
+
 def _meaning(refused: ImapRefused, secret: Secret | None) -> PostroomError:
     """What a refused login means; a text that repeats the secret loses it (I26)."""
-    text = refused.server_text or "The server refused the login"
-    if secret is not None and secret.reveal():
-        text = text.replace(secret.reveal(), MASK)
+    text = _masked(refused.server_text or "The server refused the login", secret)
     code = refused.response_code
     is_not_now = code in _NOT_NOW_CODES or (
         code != "AUTHENTICATIONFAILED" and _NOT_NOW_TEXT.search(text) is not None

@@ -7,7 +7,6 @@ was lost after DATA had begun, so that nobody knows whether the server took the 
 
 from __future__ import annotations
 
-import functools
 import re
 import socket
 import ssl
@@ -25,8 +24,10 @@ from aiosmtplib import (
 )
 
 from postroom.clock import Deadline
-from postroom.errors import DeadlineExceeded, PostroomError
+from postroom.errors import ConfigurationError, DeadlineExceeded, PostroomError
+from postroom.model.account import TlsOptions
 from postroom.model.secret import Secret
+from postroom.net.tls import client_context
 
 # Contract F15: a silent server is given up after two minutes.
 SILENCE_LIMIT_S = 120.0
@@ -111,7 +112,7 @@ class SmtpConnection:
             port=target.port,
             use_tls=target.is_secure,
             start_tls=False,
-            tls_context=_tls_context(target.must_verify, target.min_version),
+            tls_context=_tls_context(target),
             local_hostname=_local_name(target.ehlo_name),
         )
         try:
@@ -231,23 +232,12 @@ async def _log_in(client: SMTP, target: SmtpTarget, deadline: Deadline) -> None:
             await client.login(target.user, password, timeout=within)
 
 
-@functools.lru_cache(maxsize=8)
-def _tls_context(must_verify: bool, min_version: str | None) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if not must_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if min_version is not None:
-        context.minimum_version = _VERSIONS.get(min_version, ssl.TLSVersion.TLSv1_2)
-    return context
-
-
-_VERSIONS = {
-    "TLSv1": ssl.TLSVersion.TLSv1,
-    "TLSv1.1": ssl.TLSVersion.TLSv1_1,
-    "TLSv1.2": ssl.TLSVersion.TLSv1_2,
-    "TLSv1.3": ssl.TLSVersion.TLSv1_3,
-}
+def _tls_context(target: SmtpTarget) -> ssl.SSLContext:
+    options = TlsOptions(min_version=target.min_version)
+    try:
+        return client_context(options, verify=target.must_verify)
+    except ConfigurationError as error:
+        raise SmtpTrouble(error.text, "ETLS", command="CONN") from error
 
 
 def _local_name(wanted: str | None) -> str:

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from postroom.clock import Deadline
 from postroom.model.account import Account
-from postroom.model.mailbox import Mailbox, MailboxCursor, MailboxList
+from postroom.model.mailbox import MailboxCursor, MailboxList
 from postroom.model.message import (
     MessageDeleted,
     MessageDetail,
@@ -112,7 +112,19 @@ class Recorder(Protocol):
         """Record one step of one mailbox, with its events."""
         ...
 
-    async def mailbox_new(self, mailbox: Mailbox, uid_validity: int) -> None:
+    async def reading(self, number: int, uids: Sequence[int]) -> None:
+        """Messages are about to be read: told before, so that one that kills is known (I13)."""
+        ...
+
+    async def not_read(self, number: int, uids: Sequence[int]) -> None:
+        """The reading failed, and the worker lives."""
+        ...
+
+    async def harmless(self, number: int, uids: Sequence[int]) -> None:
+        """The messages are recorded, whatever came of them."""
+        ...
+
+    async def mailbox_new(self, cursor: MailboxCursor) -> None:
         """A mailbox not known before appeared; not called during the very first sync."""
         ...
 

@@ -1,9 +1,10 @@
 """The layout of an account's hash: the registration, its health and its counters (floor F1).
 
 Fields: `record` (JSON, secrets sealed), `created` (ms), `revision` (raised with each change of the
-record), `state`, `lastError`, `syncTime`, `connections`, `smtpStatus`, `syncError`, and one
-counter `n:<event>` for each event that was logged, raised by the script that logs it, so that a
-counter cannot differ from the log (invariant I31).
+record), `state`, `lastError`, `syncTime`, `connections`, `smtpStatus`, `syncError`, `logged` (the
+first event id of the batch that was logged last), and one counter `n:<event>` for each event that
+was logged, raised by the script that logs it, so that a counter cannot differ from the log
+(invariant I31).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from postroom.errors import SealBroken
 from postroom.model.account import Account, AccountState, AccountStatus, LastError
 from postroom.model.wire import decode_record, encode
 
@@ -53,8 +55,11 @@ def _json(value: Any) -> bytes | UnsetType | None:
 
 
 def read_account(fields: Mapping[bytes, bytes], unseal: Callable[[str], str]) -> Account:
-    """The registration in a hash."""
-    account = decode_record(fields[b"record"], Account, unseal)
+    """The registration in a hash. Raises SealBroken for one that cannot be read."""
+    try:
+        account = decode_record(fields[b"record"], Account, unseal)
+    except (KeyError, msgspec.MsgspecError) as error:
+        raise SealBroken("A stored account cannot be read") from error
     return msgspec.structs.replace(account, created_ms=int(fields.get(b"created", b"0")))
 
 

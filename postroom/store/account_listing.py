@@ -66,7 +66,10 @@ def _passes(wanted: AccountFilter, name: str, row: Sequence[bytes]) -> bool:
         return False
     if not wanted.query:
         return True
-    label = msgspec.json.decode(record, type=_Label)
+    try:
+        label = msgspec.json.decode(record, type=_Label)
+    except msgspec.MsgspecError:
+        label = _Label()
     query = wanted.query.casefold()
     return any(query in text.casefold() for text in (name, label.name, label.email or ""))
 

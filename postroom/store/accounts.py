@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from postroom.clock import Clock
 from postroom.crypto import Sealer
-from postroom.errors import AccountNotFound, StoreUnavailable
+from postroom.errors import AccountNotFound, SealBroken, StoreUnavailable
 from postroom.model.account import Account, AccountState, AccountStatus
 from postroom.model.event import PreparedEvent
 from postroom.model.owner import Owner
@@ -121,13 +121,17 @@ class Accounts:
         state: AccountState | None = None,
         query: str = "",
     ) -> AccountPage:
-        """A page of the accounts that pass the filters, sorted by id."""
+        """A page of the accounts that pass the filters, sorted by id; their secrets stay sealed."""
         ids = await matching(self._store, AccountFilter(state, query))
         wanted = ids[page * page_size : (page + 1) * page_size]
         return AccountPage(
             total=len(ids),
             pages=max(1, math.ceil(len(ids) / page_size)),
-            items=[self._read(fields) for fields in await self._hashes(wanted) if fields],
+            items=[
+                _listed(name, fields)
+                for name, fields in zip(wanted, await self._hashes(wanted), strict=True)
+                if fields
+            ],
         )
 
     async def ids(self) -> Sequence[str]:
@@ -155,6 +159,7 @@ class Accounts:
         fixed += [keys.of(name, part) for part in _LOG_AND_QUEUES]
         arguments: list[Argument] = [name, keys.of(name, ""), self._events(name), self._workers()]
         further = [keys.account(name, f"idempotency:{day}") for day in self._days()]
+        further.append(keys.account(name, "trials"))
         arguments += [len(further), *further, *triples(events)]
         was_there = await self._store.run(Script.DELETE_ACCOUNT, fixed, arguments)
         await drop_tokens_of(self._store, name)
@@ -222,3 +227,12 @@ class Accounts:
         """The days whose idempotency buckets may live: two back, and one on for skewed clocks."""
         today = self._clock.now_ms() // _DAY_MS
         return range(today - 2, today + 2)
+
+
+def _listed(name: str, fields: Mapping[bytes, bytes]) -> tuple[Account, AccountStatus]:
+    # Nothing is opened: one account whose seal or record is broken must not hide the others.
+    try:
+        account = read_account(fields, lambda sealed: sealed)
+    except SealBroken:
+        account = Account(account=name)
+    return account, read_status(fields)

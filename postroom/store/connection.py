@@ -2,7 +2,8 @@
 
 What it offers is small on purpose: one command, a batch of commands in one round trip, and a
 script. Values are bytes both ways. Any trouble of the connection is a StoreUnavailable (503);
-a script's own refusal arrives as the error class it names (see `scripts/`).
+a script's own refusal arrives as the error class it names (see `scripts/`). A command whose reply
+was lost is sent once more, so every script has to bear being run twice.
 """
 
 from __future__ import annotations
@@ -15,7 +16,16 @@ from typing import Any
 import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import (
+    ClusterDownError,
+    MasterDownError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
 
 from postroom.errors import Fenced, StoreUnavailable
 from postroom.store.keys import Keys
@@ -27,6 +37,10 @@ SOCKET_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 3.0
 # Enough for the concurrent calls of one process; more would only queue inside the server.
 MAX_CONNECTIONS = 64
+# Replies of a server that cannot serve just now: full, a replica, in the middle of a failover. The
+# package has classes for some, which take the word off the text; the others keep their word.
+_NOT_NOW = (OutOfMemoryError, ReadOnlyError, MasterDownError, ClusterDownError, TryAgainError)
+_NOT_NOW_WORDS = ("LOADING", "MISCONF", "BUSY", "NOREPLICAS")
 
 
 class Store:
@@ -62,7 +76,12 @@ class Store:
             pipeline = self._client.pipeline(transaction=False)
             for words in commands:
                 pipeline.execute_command(*words)
-            return await pipeline.execute()
+            # The package would put the command, with whatever it stores, into the error's text.
+            replies = await pipeline.execute(raise_on_error=False)
+            for reply in replies:
+                if isinstance(reply, RedisError):
+                    raise reply
+            return replies
 
     async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """The reply of an atomic script; Fenced when the script found another owner."""
@@ -120,7 +139,9 @@ async def _translated() -> AsyncIterator[None]:
         text = str(error)
         if text.startswith("FENCED"):
             raise Fenced("The account has another owner") from error
-        if text.startswith(("LOADING", "MASTERDOWN", "READONLY", "MISCONF", "OOM", "CLUSTERDOWN")):
+        if text.startswith("STALE"):
+            raise StoreUnavailable("Another write of the same state came first") from error
+        if isinstance(error, _NOT_NOW) or text.startswith(_NOT_NOW_WORDS):
             raise _unavailable(error) from error
         raise
     except (TimeoutError, RedisError, OSError) as error:

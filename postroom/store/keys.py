@@ -77,6 +77,13 @@ SHAPES: tuple[KeyShape, ...] = (
         "hash of Message-ID by first sight (contract C11)",
     ),
     KeyShape(
+        "{pNN}:trials:<account>",
+        "hash",
+        "store.mailboxes",
+        "account, or until the message was read",
+        "folder number:uid -> readings that their worker did not survive (invariant I13)",
+    ),
+    KeyShape(
         "{pNN}:outbox:<queue id>",
         "hash",
         "store.outbox",

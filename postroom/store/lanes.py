@@ -14,10 +14,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from postroom.clock import Clock
 from postroom.store.connection import Argument, Store
+from postroom.store.lease import Lease
 from postroom.store.scripts import Script
 from postroom.store.wake import channel, queue_topic
 
@@ -33,19 +33,6 @@ NOTIFY = "notify"
 _SCHEDULE = f"schedule:{NOTIFY}"
 
 LogId = str
-
-
-class Lease(Protocol):
-    """A leased lane (`queue.schedule.Leased`)."""
-
-    @property
-    def partition(self) -> int: ...
-
-    @property
-    def item(self) -> str: ...
-
-    @property
-    def token(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -105,6 +106,28 @@ class Mailboxes:
         keys = self._step_keys(account, cursor.number)
         arguments = self._step(account, owner, cursor.path) + triples(events)
         await self._store.run(Script.DROP_MAILBOX, keys, arguments)
+
+    async def trials(self, account: str) -> dict[tuple[int, int], int]:
+        """How often reading a message, by folder number and UID, ended with its worker's life."""
+        rows = await self._store.batch([("HGETALL", self._key(account, "trials"))])
+        found = {}
+        for name, times in rows[0].items():
+            number, _, uid = name.partition(b":")
+            found[int(number), int(uid)] = int(times)
+        return found
+
+    async def count_trial(
+        self, account: str, owner: Owner, number: int, uids: Sequence[int], *, by: Literal[1, -1]
+    ) -> None:
+        """Count readings that begin (1), or that ended with the worker alive (-1). Fenced."""
+        keys = [self._store.keys.of(account, "owners"), self._key(account, "trials")]
+        names = [f"{number}:{uid}" for uid in uids]
+        await self._store.run(Script.COUNT_TRIAL, keys, [account, owner.token, by, *names])
+
+    async def forget_trials(self, account: str, number: int, uids: Sequence[int]) -> None:
+        """The messages are harmless, or were given up."""
+        names = [f"{number}:{uid}" for uid in uids]
+        await self._store.command("HDEL", self._key(account, "trials"), *names)
 
     async def first_sights(self, account: str, message_ids: Sequence[str]) -> list[bool]:
         """For each Message-ID whether it was never seen in the account before (contract C11).

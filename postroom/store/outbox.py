@@ -10,20 +10,30 @@ alone asks all partitions in one round trip.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
 from postroom.clock import Clock
-from postroom.errors import AccountNotFound, DeadlineExceeded
+from postroom.errors import AccountNotFound, DeadlineExceeded, StoreUnavailable
 from postroom.model.event import PreparedEvent
 from postroom.model.ids import new_queue_id
 from postroom.model.outgoing import OutgoingMessage
 from postroom.store.connection import Argument, Store
+from postroom.store.event_arguments import triples
 from postroom.store.idempotency import Claim, IdempotencyKeys
 from postroom.store.keys import PARTITIONS, partition_of
-from postroom.store.queued import Place, Queued, QueuedPage, decode_message, places_of, shown_as
+from postroom.store.lease import Lease
+from postroom.store.queued import (
+    Place,
+    Queued,
+    QueuedPage,
+    decode_message,
+    places_of,
+    readable,
+    shown_as,
+)
 from postroom.store.scripts import Script
 from postroom.store.wake import channel, events_topic, queue_topic
 
@@ -32,24 +42,13 @@ FAILED_KEPT = 500
 FAILED_KEPT_MS = 7 * 86_400_000
 # Two messages of the same millisecond share 32 random bits: a second draw is rare, a fifth a bug.
 ID_DRAWS = 5
+# A deletion loses its compare-and-set only to the worker that writes the same record.
+DELETE_TRIES = 20
 # The queue's name in keys and topics (the same word as `queue.schedule.SUBMIT`).
 SUBMIT = "submit"
 
 # The method `list` hides the type inside the class.
 List = list
-
-
-class Lease(Protocol):
-    """A leased item (`queue.schedule.Leased`)."""
-
-    @property
-    def partition(self) -> int: ...
-
-    @property
-    def item(self) -> str: ...
-
-    @property
-    def token(self) -> str: ...
 
 
 class Outbox:
@@ -110,12 +109,21 @@ class Outbox:
         return new_queue_id(send_at_ms)
 
     async def load(self, leased: Lease) -> tuple[OutgoingMessage, bytes] | None:
-        """The record and the MIME bytes of a leased message; None when it is gone."""
+        """The record and the MIME bytes of a leased message; None when it is gone.
+
+        Raises msgspec.MsgspecError for a record that is damaged.
+        """
         key = self._key(leased.partition, f"outbox:{leased.item}")
         record, raw = await self._store.command("HMGET", key, "record", "raw")
         if record is None or raw is None:
             return None
         return decode_message(record), raw
+
+    async def remains(self, leased: Lease) -> OutgoingMessage | None:
+        """What can still be told of a leased message with a damaged record."""
+        key = self._key(leased.partition, f"outbox:{leased.item}")
+        record = await self._store.command("HGET", key, "record")
+        return None if record is None else readable(record, leased.item)
 
     async def get(self, queue_id: str) -> Queued | None:
         """One message by its id; None when its content is gone (contract G2)."""
@@ -152,24 +160,48 @@ class Outbox:
         shown = await self._show(places[page * page_size : end])
         return QueuedPage(sum(counts), tuple(shown))
 
-    async def delete(self, queue_id: str) -> bool:
-        """Remove a message unless a worker is at it; False when active or unknown."""
-        partition = await self._find(queue_id)
-        if partition is None:
-            return False
-        raw = await self._store.command(
-            "HGET", self._key(partition, f"outbox:{queue_id}"), "record"
-        )
-        account = decode_message(raw).account if raw else ""
+    async def delete(
+        self,
+        queue_id: str,
+        announced: Callable[[OutgoingMessage], Sequence[PreparedEvent]] = lambda record: (),
+    ) -> bool:
+        """Remove a message unless a worker is at it; False when active or unknown.
+
+        `announced` gives the events to log with it; it may be asked again.
+        """
+        for _ in range(DELETE_TRIES):
+            partition = await self._find(queue_id)
+            if partition is None:
+                return False
+            key = self._key(partition, f"outbox:{queue_id}")
+            raw = await self._store.command("HGET", key, "record")
+            reply = await self._delete(partition, queue_id, raw or b"", announced)
+            if reply >= 0:
+                return reply == 1
+        raise StoreUnavailable("The message is being changed by a worker")
+
+    async def _delete(
+        self,
+        partition: int,
+        queue_id: str,
+        raw: bytes,
+        announced: Callable[[OutgoingMessage], Sequence[PreparedEvent]],
+    ) -> int:
+        record = readable(raw, queue_id)
+        account = record.account if record else ""
         keys = [
             self._key(partition, f"schedule:{SUBMIT}"),
             self._key(partition, f"leases:{SUBMIT}"),
             self._key(partition, f"outbox:{queue_id}"),
             self._key(partition, f"outboxes:{account}"),
             self._key(partition, f"failed:{SUBMIT}"),
+            self._key(partition, "events"),
+            self._store.keys.account(account),
         ]
-        arguments: List[Argument] = [queue_id, self._clock.now_ms()]
-        return bool(await self._store.run(Script.OUTBOX_DELETE, keys, arguments))
+        arguments: List[Argument] = [queue_id, self._clock.now_ms(), raw, account]
+        arguments.append(channel(self._store, events_topic(partition)))
+        arguments += triples(announced(record) if record else ())
+        return int(await self._store.run(Script.OUTBOX_DELETE, keys, arguments))
 
     async def mark(
         self,
@@ -254,10 +286,8 @@ class Outbox:
             at_ms,
             record.account,
             channel(self._store, events_topic(partition)),
-            len(events),
+            *triples(events),
         ]
-        for event in events:
-            arguments += [event.event_id, event.event, event.payload]
         if script is Script.OUTBOX_FAIL:
             arguments += self._retention(partition)
         return bool(await self._store.run(script, keys, arguments))
@@ -281,6 +311,7 @@ class Outbox:
         now = self._clock.now_ms()
         shown = []
         for place, record, leased in zip(places, replies[::2], replies[1::2], strict=True):
-            if record is not None:
-                shown.append(shown_as(place, decode_message(record), bool(leased), now))
+            message = None if record is None else readable(record, place.item)
+            if message is not None:
+                shown.append(shown_as(place, message, bool(leased), now))
         return shown

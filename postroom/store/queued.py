@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from postroom.model.outgoing import OutgoingMessage
+from postroom.model.value import Value
 
 
 class QueueState(enum.StrEnum):
@@ -46,6 +47,33 @@ class Place:
 def decode_message(raw: bytes) -> OutgoingMessage:
     """The record as the outbox wrote it."""
     return msgspec.json.decode(raw, type=OutgoingMessage)
+
+
+def readable(raw: bytes, queue_id: str) -> OutgoingMessage | None:
+    """The record; of a damaged one what names it, and None when not even its account is known."""
+    try:
+        return decode_message(raw)
+    except msgspec.MsgspecError:
+        return _remains(raw, queue_id)
+
+
+def _remains(raw: bytes, queue_id: str) -> OutgoingMessage | None:
+    try:
+        named = msgspec.json.decode(raw, type=_Named)
+    except msgspec.MsgspecError:
+        return None
+    return OutgoingMessage(
+        queue_id=queue_id,
+        account=named.account,
+        message_id=named.message_id,
+        envelope_from="",
+        envelope_to=(),
+    )
+
+
+class _Named(Value, frozen=True, kw_only=True):
+    account: str
+    message_id: str = ""
 
 
 def places_of(replies: Sequence[object], *, is_failed: bool) -> list[Place]:

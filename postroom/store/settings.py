@@ -36,6 +36,8 @@ class Settings:
         self._kept: dict[str, Any] = {}
         self._kept_until_s = float("-inf")
         self._reading = asyncio.Lock()
+        # Raised by `forget`: what was being read then may be older than the change.
+        self._generation = 0
 
     async def get(self, name: str) -> Any:
         """The value of a setting, or its default while none is stored."""
@@ -94,6 +96,7 @@ class Settings:
 
     def forget(self) -> None:
         """Read the store again at the next question."""
+        self._generation += 1
         self._kept_until_s = float("-inf")
 
     async def _current(self) -> dict[str, Any]:
@@ -101,10 +104,12 @@ class Settings:
             return self._kept
         async with self._reading:
             if self._clock.steady_s() >= self._kept_until_s:
+                generation = self._generation
                 until_s = self._clock.steady_s() + KEPT_S
                 rows = await self._store.batch([("HGETALL", self._key())])
                 self._kept = self._read(rows[0])
-                self._kept_until_s = until_s
+                if generation == self._generation:
+                    self._kept_until_s = until_s
             return self._kept
 
     def _read(self, fields: Mapping[bytes, bytes]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ the message, its job and the answer of its idempotency key are there together or
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -20,12 +21,15 @@ from postroom.errors import (
     SendingUnavailable,
     StoreUnavailable,
 )
+from postroom.events.emit import prepare
 from postroom.mime.build import Part
 from postroom.model.account import Account
+from postroom.model.event import PreparedEvent
 from postroom.model.message import ReferencedMessage
 from postroom.model.outgoing import OutgoingMessage, OutgoingReference
 from postroom.store.idempotency import Claim
 from postroom.store.outbox import ID_DRAWS, Outbox
+from postroom.submit import announce
 from postroom.submit.compose import Composition, Setting, compose
 from postroom.submit.limits import check, decode_base64
 from postroom.submit.message import AnswerReference, Idempotency, SubmitAnswer, SubmitMessage
@@ -35,6 +39,10 @@ from postroom.submit.rawmail import Control, amend, take_control
 
 # Contract F8, when neither the request nor the setting says.
 DEFAULT_ATTEMPTS = 10
+# The error of the messageFailed of a message that was deleted from the outbox.
+WITHDRAWN = "The message was deleted from the outbox"
+# Phases whose terminal event was logged already.
+_ENDED = frozenset({"sent", "failed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,20 @@ class Submissions:
             with suppress(StoreUnavailable):
                 await self._keys.free(claim)
             raise
+
+    async def withdraw(self, queue_id: str) -> bool:
+        """Take a message out of the outbox on a person's demand; False when active or unknown.
+
+        One that was neither sent nor given up before ends with messageFailed: no message leaves
+        the queue without a terminal event (I16).
+        """
+        return await self._outbox.delete(queue_id, self._withdrawn)
+
+    def _withdrawn(self, record: OutgoingMessage) -> Sequence[PreparedEvent]:
+        if record.phase in _ENDED:
+            return ()
+        draft = announce.failed(record, WITHDRAWN)
+        return prepare(record.account, [draft], self._clock.now_ms())
 
     async def _submit(
         self,

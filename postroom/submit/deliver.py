@@ -17,7 +17,7 @@ import msgspec
 
 from postroom.backoff import DELIVERY, Backoff
 from postroom.clock import Clock, Deadline, iso
-from postroom.errors import StoreUnavailable
+from postroom.errors import SealBroken, StoreUnavailable
 from postroom.events.emit import prepare
 from postroom.logs import get_logger
 from postroom.mime.rewrite import without_bcc
@@ -84,13 +84,22 @@ class Delivery:
 
     async def handle(self, leased: Leased) -> None:
         """Take the message one step further."""
-        loaded = await self._outbox.load(leased)
+        try:
+            loaded = await self._outbox.load(leased)
+        except msgspec.MsgspecError:
+            await self._give_up_damaged(leased)
+            return
         if loaded is None:
             # Contract F22: a job whose content is gone is dropped.
             await self._outbox.finish(leased, "")
             return
         record, raw = loaded
-        account = await self._accounts.find(record.account)
+        try:
+            account = await self._accounts.find(record.account)
+        except SealBroken as error:
+            nobody = Account(account=record.account)
+            await self._locked_out(_Job(leased, nobody, record, raw), error)
+            return
         if account is None:
             await self._outbox.finish(leased, record.account)
             return
@@ -225,6 +234,29 @@ class Delivery:
             )
         else:
             self._log_lost(job)
+
+    async def _give_up_damaged(self, leased: Leased) -> None:
+        # A record that cannot be read will not become readable by being tried again (I13).
+        record = await self._outbox.remains(leased)
+        log.error("message.damaged", queue_id=leased.item, account=record and record.account)
+        if record is None:
+            await self._outbox.finish(leased, "")
+            return
+        text = "The stored message is damaged"
+        job = _Job(leased, Account(account=record.account), record, b"")
+        await self._give_up(job, text, [announce.failed(record, text)])
+
+    async def _locked_out(self, job: _Job, error: SealBroken) -> None:
+        """The account's credentials do not open: a failed attempt, or a wait, but a bounded one."""
+        if job.record.phase == "queued":
+            job = job.with_record(attempts_made=job.record.attempts_made + 1)
+            await self._failed(job, NotAccepted(error.public_code or "", error.text))
+        elif job.record.postponements < POSTPONEMENTS_ALLOWED:
+            await self._postpone(job)
+        elif job.record.phase == "sent":
+            await self._outbox.finish(job.leased, job.record.account)
+        else:
+            await self._give_up(job, error.text, [announce.failed(job.record, error.text)])
 
     async def _give_up_stalled(self, job: _Job) -> None:
         if job.record.phase == "sent":

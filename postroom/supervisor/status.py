@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,12 +60,11 @@ def program_name(started_as: str, directory: Path) -> str:
     return str(own.relative_to(directory)) if own.is_relative_to(directory) else "postroom"
 
 
-def banner(options: Options, data: str, seconds: float, program: str = "postroom") -> str:
-    """The lines that say the product is up."""
-    host = f"[{options.host}]" if ":" in options.host else options.host
-    where = f"http://{_ANY.get(options.host, host)}:{options.port}"
+def facts(options: Options, data: str, seconds: float) -> list[str]:
+    """The lines that say the product is up: where it listens and where its data is."""
+    where = address(options)
     kept = "the store given by EENGINE_REDIS" if options.redis_url else f"{data} (embedded store)"
-    lines = [
+    return [
         "",
         f"Postroom {__version__} is up ({seconds:.1f} s)",
         "",
@@ -72,18 +72,37 @@ def banner(options: Options, data: str, seconds: float, program: str = "postroom
         f"  Try it     {where}/admin/reference",
         f"  Data       {kept}",
     ]
+
+
+def next_steps(options: Options, program: str) -> list[str]:
+    """What a person does next, in lines that can be pasted into another terminal."""
+    lines = []
     if options.secret is None:
         lines.append(
             "  Note       credentials are kept in clear text: set EENGINE_SECRET to seal them"
         )
-    lines += [
-        "",
-        "Next, in another terminal: make a token, then ask for the accounts",
-        "",
-        f'  {program} tokens issue -d "my app" -s "*"',
-        f'  curl -H "Authorization: Bearer <token>" {where}/v1/accounts',
+    lines += ["", "Next, in another terminal: make a token, then ask for the accounts", ""]
+    if options.redis_url:
+        # The address may hold a password, so it is not repeated here.
+        lines += ["  (with the EENGINE_REDIS of this terminal)"]
+    return [
+        *lines,
+        f'  token=$({_same_store(options)}{program} tokens issue -d "my app" -s "*")',
+        f'  curl -H "Authorization: Bearer $token" {address(options)}/v1/accounts',
         "",
         "Ctrl-C stops it.",
         "",
     ]
-    return "\n".join(lines)
+
+
+def address(options: Options) -> str:
+    """The address of the interface, as a person on this machine types it."""
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    return f"http://{_ANY.get(options.host, host)}:{options.port}"
+
+
+def _same_store(options: Options) -> str:
+    """What the other terminal must be told to find the data directory of this one."""
+    if options.redis_url or options.data_dir == Options().data_dir:
+        return ""
+    return f"EENGINE_DATA_DIR={shlex.quote(str(Path(options.data_dir).absolute()))} "

@@ -91,6 +91,11 @@ class LaneServer:
         try:
             if await self._deliver(visit):
                 await self._give_back(visit.leased)
+        except PostroomError:
+            raise
+        except Exception:  # a job loop: one lane's fault is not the others'
+            log.exception("lane.failed", lane=visit.lane)
+            await self._crashed(visit.leased)
         except asyncio.CancelledError:
             with suppress(PostroomError, TimeoutError):
                 async with asyncio.timeout(GIVE_BACK_S):
@@ -108,6 +113,11 @@ class LaneServer:
             if await self._use.lanes.take(parked.leased, parked.until_ms):
                 return parked.leased
         return None
+
+    async def _crashed(self, leased: Leased) -> None:
+        # Counted like a failed attempt, so that no event crashes its lane for ever (I13).
+        due_ms = self._use.clock.now_ms() + DELIVERY.delay_ms(MAX_ATTEMPTS)
+        await self._use.lanes.retry(leased, due_ms)
 
     async def _give_back(self, leased: Leased) -> None:
         await self._use.schedule.release(leased, self._use.clock.now_ms())
@@ -132,7 +142,7 @@ class LaneServer:
         """Do the next event; True when it is done with and the lane is still ours."""
         leased = visit.leased
         event = _event(waiting)
-        if event is None:
+        if event is None or attempts >= MAX_ATTEMPTS:
             log.error("webhook.lost", account=head.account, log_id=waiting.log_id)
             return await self._use.lanes.pop(leased, head.account, waiting.log_id)
         account = await registration(self._use.accounts, head.account)

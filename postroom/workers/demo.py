@@ -19,6 +19,7 @@ from postroom.net.listen import port_of, serve_protocol
 from postroom.store.accounts import Accounts
 from postroom.store.tokens import Tokens
 from postroom.supervisor.spec import WorkerSpec
+from postroom.supervisor.status import HealthProbe, address, until_well
 from postroom.workers import boot
 from postroom.workers.station import Station
 
@@ -80,10 +81,11 @@ class DemoRunner:
             if status.state is AccountState.CONNECTED:
                 break
             await station.clock.sleep(LOOK_S)
+        options = station.options
+        await until_well(HealthProbe(options.host, options.port), station.clock)
         record = TokenRecord(id="", description="demo", scopes=("*",))
         token = await Tokens(station.store, station.clock).issue(record)
-        url = f"http://{station.options.host}:{station.options.port}"
-        sys.stderr.write(tour(url, ACCOUNT, token))
+        sys.stderr.write(tour(address(options), ACCOUNT, token))
         sys.stderr.flush()
 
 

@@ -180,8 +180,8 @@ class Product:
         os.kill(pid, signal.SIGKILL)
         return pid
 
-    async def kill_owner(self, account: str) -> int:
-        """Kill -9 the worker that holds an account, as soon as one does; its pid."""
+    async def kill_owner(self, account: str, how: signal.Signals = signal.SIGKILL) -> int:
+        """Kill (-9) the worker that holds an account, as soon as one does; its pid."""
 
         async def found() -> list[int]:
             store = self.store()
@@ -193,7 +193,7 @@ class Product:
             return [m["pid"] for m in await self.members() if m["id"] == owner]
 
         pid = int((await eventually(found))[0])
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, how)
         return pid
 
     def log(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from postroom.api.answers import Reply, answer
+from postroom.api.masks import masked, without_masks
 from postroom.api.route import Call, Route
 from postroom.api.rules import UNSET, AccountParameters, Parameters
 from postroom.api.schemas.account import (
@@ -38,7 +39,11 @@ TAG = "Account"
 
 async def create_account(call: Call[Parameters, CreateAccount]) -> Reply:
     """POST /v1/account."""
-    done = await call.services.account_service.register(_fields(call.body))
+    fields = _fields(call.body)
+    if any(name in fields for name in _MASKED) and call.body.account:
+        stored = await call.services.accounts.find(call.body.account)
+        fields = _unmasked(fields, stored or Account(account=call.body.account))
+    done = await call.services.account_service.register(fields)
     return answer(AccountCreated(account=done.account, state=done.state))
 
 
@@ -70,7 +75,10 @@ async def get_account(call: Call[AccountViewParameters, None]) -> Reply:
 
 async def update_account(call: Call[AccountParameters, UpdateAccount]) -> Reply:
     """PUT /v1/account/{account}."""
-    await call.services.account_service.update(call.parameters.account, _fields(call.body))
+    fields = _fields(call.body)
+    if any(name in fields for name in _MASKED):
+        fields = _unmasked(fields, await call.services.accounts.get(call.parameters.account))
+    await call.services.account_service.update(call.parameters.account, fields)
     return answer(AccountUpdated(account=call.parameters.account))
 
 
@@ -105,6 +113,22 @@ def _fields(body: CreateAccount | UpdateAccount) -> dict[str, Any]:
     return fields
 
 
+# Fields with a login or a header value inside.
+_MASKED = ("webhooks", "proxy", "webhooksCustomHeaders")
+
+
+def _unmasked(fields: dict[str, Any], stored: Account) -> dict[str, Any]:
+    """The fields without those that come back as they were shown (invariant I26)."""
+    shown = (stored.webhooks, stored.proxy, _headers(stored))
+    given = {name: fields[name] for name in _MASKED if name in fields}
+    rest = {name: value for name, value in fields.items() if name not in _MASKED}
+    return rest | without_masks(given, dict(zip(_MASKED, shown, strict=True)))
+
+
+def _headers(account: Account) -> list[dict[str, str]]:
+    return [{"key": one.key, "value": one.value} for one in account.webhooks_custom_headers]
+
+
 def _view(account: Account, status: AccountStatus) -> AccountView:
     return AccountView(
         account=account.account,
@@ -117,8 +141,8 @@ def _view(account: Account, status: AccountStatus) -> AccountView:
         path=list(account.path or ("*",)),
         imap_indexer=_given(account.imap_indexer),
         subconnections=list(account.subconnections) or UNSET,
-        webhooks=_given(account.webhooks),
-        proxy=_given(account.proxy),
+        webhooks=_given(masked(account.webhooks)),
+        proxy=_given(masked(account.proxy)),
         smtp_ehlo_name=_given(account.smtp_ehlo_name),
         imap=_server(account.imap, secure=False, resyncDelay=900),
         smtp=_server(account.smtp, secure=False),
@@ -128,7 +152,7 @@ def _view(account: Account, status: AccountStatus) -> AccountView:
         sync_error=_given(status.sync_error),
         connections=status.connections,
         send_only=_is_send_only(account) or UNSET,
-        webhooks_custom_headers=list(account.webhooks_custom_headers) or UNSET,
+        webhooks_custom_headers=masked(_headers(account)) or UNSET,
         locale=_given(account.locale),
         tz=_given(account.tz),
         type=_kind(account),
@@ -145,8 +169,8 @@ def _entry(account: Account, status: AccountStatus) -> AccountEntry:
         email=_given(account.email),
         type=_kind(account),
         state=status.state,
-        webhooks=_given(account.webhooks),
-        proxy=_given(account.proxy),
+        webhooks=_given(masked(account.webhooks)),
+        proxy=_given(masked(account.proxy)),
         smtp_ehlo_name=_given(account.smtp_ehlo_name),
         counters=EventCounters(events=status.events),
         sync_time=_given(status.sync_time),

@@ -50,7 +50,7 @@ async def get_outbox(call: Call[OutboxParameters, None]) -> Reply:
 
 async def delete_outbox(call: Call[OutboxParameters, None]) -> Reply:
     """DELETE /v1/outbox/{queueId}."""
-    deleted = await call.services.outbox.delete(call.parameters.queue_id)
+    deleted = await call.services.submissions.withdraw(call.parameters.queue_id)
     return answer(OutboxDeleted(deleted=deleted))
 
 
@@ -137,7 +137,10 @@ ROUTES = (
         operation_id="deleteV1OutboxQueueid",
         tag=TAG,
         summary="Take a message off the outbox",
-        description="Removes a message that is not being delivered at this moment.",
+        description=(
+            "Removes a message that is not being delivered at this moment. One that was neither "
+            "sent nor given up yet is announced by messageFailed."
+        ),
         access=Access("destructive", "outbox", bound=False),
         parameters=OutboxParameters,
         answer=OutboxDeleted,

@@ -6,6 +6,7 @@ are read when the application is built, never at import.
 
 from __future__ import annotations
 
+import asyncio
 import mimetypes
 import secrets
 from pathlib import Path
@@ -25,6 +26,9 @@ from postroom.logs import get_logger
 log = get_logger("api")
 
 STATIC = Path(__file__).parent.parent / "static"
+STATIC_FILES = ("reference.css", "reference.js", "page.js", "schema.js", "tryout.js")
+# A store that takes longer serves nobody; who probes waits hardly longer.
+HEALTH_TIMEOUT_S = 3.0
 # How long a health probe's key lives, should its deletion fail.
 PROBE_MS = 10_000
 # The pages load their own scripts and styles and talk to their own origin, nothing else.
@@ -41,7 +45,7 @@ ROBOTS = "User-agent: *\nDisallow: /\n"
 
 def public_handlers(services: ApiServices, document: bytes) -> list[Any]:
     """The handlers of the open paths."""
-    files = {name: _file(name) for name in ("reference.js", "reference.css")}
+    files = {name: _file(name) for name in STATIC_FILES}
     fixed = {
         "/": _file("welcome.html"),
         "/robots.txt": Answer(ROBOTS.encode(), content_type="text/plain; charset=utf-8"),
@@ -83,10 +87,11 @@ def _health(services: ApiServices) -> HTTPRouteHandler:
 async def unwell(services: ApiServices) -> str | None:
     """Why the service is not well (contract T1); None when it is."""
     try:
-        if not await _store_answers(services):
-            return "The store does not keep what it is given"
-        alive = await services.members.fresh(IMAP)
-    except StoreUnavailable:
+        async with asyncio.timeout(HEALTH_TIMEOUT_S):
+            if not await _store_answers(services):
+                return "The store does not keep what it is given"
+            alive = await services.members.fresh(IMAP)
+    except (StoreUnavailable, TimeoutError):
         return "The store does not answer"
     if len(alive) < services.account_workers:
         return f"{len(alive)} of {services.account_workers} account workers are running"

@@ -1,8 +1,7 @@
 """Runtime settings: ask for some by name, write some.
 
 Reading shows no secrets: stored keys as true or false, logins in URLs and header values masked.
-A mask that comes back with everything around it unchanged means "as it was" and is skipped;
-anywhere else it is refused, so that six asterisks never become a password (invariant I26).
+What comes back of that is judged in `masks`.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 
 from postroom.api.answers import Reply, answer
+from postroom.api.masks import masked, without_masks
 from postroom.api.route import Call, Route
 from postroom.api.rules import Body, Parameters
 from postroom.api.schemas.settings import (
@@ -24,9 +24,7 @@ from postroom.api.schemas.settings import (
     SettingsView,
 )
 from postroom.auth.access import Access
-from postroom.errors import FieldProblem, InvalidInput
 from postroom.model.event import EventType
-from postroom.model.secret import MASK
 
 TAG = "Settings"
 # Cleared when webhooks are switched off (contract settings.json, write).
@@ -50,51 +48,12 @@ async def put_settings(call: Call[Parameters, Body]) -> Reply:
     """POST /v1/settings."""
     given: dict[str, Any] = msgspec.to_builtins(call.body)
     stored = await call.services.settings.get_many(given)
-    written = {
-        name: value
-        for name, value in given.items()
-        if not (_holds_mask(value) and value == masked(stored[name]))
-    }
-    problems = [
-        FieldProblem(name, f'"{name}" must not hold a mask')
-        for name, value in written.items()
-        if _holds_mask(value)
-    ]
-    if problems:
-        raise InvalidInput(fields=problems)
+    written = without_masks(given, stored)
     if "serviceUrl" in written:
         written["serviceUrl"] = origin(written["serviceUrl"])
     also = {ERROR_FLAG: None} if written.get("webhooksEnabled") is False else {}
     await call.services.settings.put({**written, **also})
     return answer(SettingsUpdated(updated=list(written)))
-
-
-def masked(value: Any) -> Any:
-    """The value without what must not be shown: URL logins and header values."""
-    if isinstance(value, str) and "@" in value and "://" in value:
-        return _masked_url(value)
-    if isinstance(value, list):
-        return [masked(item) for item in value]
-    if isinstance(value, dict) and "key" in value and value.get("value"):
-        return {**value, "value": MASK}
-    return value
-
-
-def _masked_url(url: str) -> str:
-    parts = urlsplit(url)
-    login, at, place = parts.netloc.rpartition("@")
-    if not at:
-        return url
-    hidden = f"{MASK}:{MASK}" if ":" in login else MASK
-    return urlunsplit(parts._replace(netloc=f"{hidden}@{place}"))
-
-
-def _holds_mask(value: Any) -> bool:
-    if isinstance(value, str):
-        return MASK in value
-    if isinstance(value, list):
-        return any(_holds_mask(item) for item in value)
-    return isinstance(value, dict) and _holds_mask(value.get("value"))
 
 
 def origin(url: str) -> str:

@@ -1,36 +1,12 @@
-"use strict";
-// The API reference: operations by tag, their input, a try-out. Everything shown comes from
-// /swagger.json; text is set as text, never as HTML, so no description can become markup.
+// The API reference: operations by tag, what they take and answer, and a try-out. Everything
+// shown comes from /swagger.json.
+import { badge, copyable, make } from "./page.js";
+import { fieldsTable, parametersTable, resolve } from "./schema.js";
+import { tryOut } from "./tryout.js";
 
 const METHODS = ["get", "post", "put", "delete"];
-// An answer longer than this is cut on the page; the browser stays responsive.
-const MAX_SHOWN = 200000;
-
-const make = (name, attributes = {}, ...children) => {
-  const element = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (key === "onclick" || key === "oninput" || key === "onsubmit") {
-      element.addEventListener(key.slice(2), value);
-    } else if (value === true) {
-      element.setAttribute(key, "");
-    } else if (value !== false && value !== undefined) {
-      element.setAttribute(key, value);
-    }
-  }
-  element.append(...children);
-  return element;
-};
-
-const resolve = (api, schema) =>
-  schema && schema.$ref ? api.components.schemas[schema.$ref.split("/").pop()] : schema || {};
-
-const typeName = (api, schema) => {
-  if (schema.anyOf) return schema.anyOf.map((one) => typeName(api, one)).join(" or ");
-  if (schema.$ref) return schema.$ref.split("/").pop();
-  if (schema.enum) return schema.enum.map((one) => JSON.stringify(one)).join(" | ");
-  if (schema.type === "array") return `list of ${typeName(api, schema.items || {})}`;
-  return schema.format ? `${schema.type}, ${schema.format}` : schema.type || "any";
-};
+const NARROW = window.matchMedia("(max-width: 60rem)");
+const byId = (id) => document.getElementById(id);
 
 const operationsOf = (api) =>
   Object.entries(api.paths).flatMap(([path, methods]) =>
@@ -38,163 +14,145 @@ const operationsOf = (api) =>
       path, method: method.toUpperCase(), ...methods[method],
     })));
 
-const shellQuoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+const pathText = (path) => path.split(/(\{[^}]+\})/).map((part) =>
+  part.startsWith("{") ? make("span", { class: "variable" }, part) : part);
 
-const curlOf = (request) => {
-  const parts = [`curl -X ${request.method}`, shellQuoted(request.url)];
-  if (request.hasToken) parts.push(`-H "Authorization: Bearer $TOKEN"`);
-  for (const [name, value] of request.extraHeaders) parts.push(`-H ${shellQuoted(`${name}: ${value}`)}`);
-  if (request.body !== undefined) {
-    parts.push(`-H 'Content-Type: application/json'`, `-d ${shellQuoted(request.body)}`);
+const accessText = (auth) => {
+  const scopes = auth.token_scope.map((scope) => `"${scope}"`).join(" or ");
+  const bound = auth.account_bound_token === true ? "" : " not bound to an account";
+  const narrowed = auth.narrowed_token_may_hold
+    ? `a token narrowed by permissions needs "${auth.action}" of "${auth.group}"`
+    : "tokens narrowed by permissions are refused";
+  return `Needs a token${bound} with the scope ${scopes}; ${narrowed}.`;
+};
+
+const answerOf = (api, [status, response]) => {
+  const [kind, content] = Object.entries(response.content || {})[0] || ["", {}];
+  const isGood = status.startsWith("2");
+  const whole = resolve(api, content.schema);
+  return make("details", { open: isGood && Boolean(whole.properties), class: "answer" },
+    make("summary", {}, make("span", { class: `tag ${isGood ? "good" : "bad"}` }, status), ` ${response.description} `,
+      make("small", {}, kind)),
+    whole.properties ? fieldsTable(api, whole) : make("p", { class: "quiet" }, `The content itself (${kind}).`));
+};
+
+const documentation = (api, operation) => {
+  const content = operation.requestBody && operation.requestBody.content["application/json"];
+  const parts = [];
+  if (operation.parameters.length) {
+    parts.push(make("h3", {}, "Parameters"), parametersTable(api, operation.parameters));
   }
-  return parts.join(" \\\n  ");
-};
-
-const inputFor = (parameter) => {
-  const schema = parameter.schema;
-  const id = `parameter-${parameter.name}`;
-  const choices = schema.type === "boolean" ? [true, false] : schema.enum;
-  const shared = { id, class: "value", name: parameter.name, "data-in": parameter.in,
-    required: parameter.required, "aria-describedby": `${id}-note` };
-  const input = choices
-    ? make("select", shared, make("option", { value: "" }, "-"),
-        ...choices.map((one) => make("option", { value: String(one) }, String(one))))
-    : make("input", { ...shared, spellcheck: "false",
-        placeholder: schema.default === undefined ? "" : String(schema.default) });
-  return make("div", { class: "field" },
-    make("label", { for: id }, parameter.name + (parameter.required ? " *" : "")), input,
-    make("small", { id: `${id}-note` }, `${parameter.description} (${parameter.in})`));
-};
-
-const bodyFields = (api, schema) => {
-  const whole = resolve(api, schema);
-  const required = new Set(whole.required || []);
-  const rows = Object.entries(whole.properties || {}).map(([name, field]) =>
-    make("tr", {}, make("th", { scope: "row" }, make("code", {}, name + (required.has(name) ? " *" : ""))),
-      make("td", {}, typeName(api, field)), make("td", {}, field.description || "")));
-  return make("details", {}, make("summary", {}, "Fields"),
-    make("table", {}, make("thead", {}, make("tr", {},
-      ...["Field", "Type", "Meaning"].map((head) => make("th", { scope: "col" }, head)))),
-      make("tbody", {}, ...rows)));
-};
-
-const requestOf = (operation, form, token) => {
-  const values = [...form.querySelectorAll("[data-in]")].filter((input) => input.value !== "");
-  const valuesIn = (place) => values.filter((input) => input.dataset.in === place);
-  let path = operation.path;
-  for (const input of valuesIn("path")) {
-    path = path.replace(`{${input.name}}`, encodeURIComponent(input.value));
-  }
-  const query = new URLSearchParams(valuesIn("query").map((input) => [input.name, input.value]));
-  const text = form.querySelector("textarea");
-  return {
-    method: operation.method,
-    url: `${location.origin}${path}${query.size ? `?${query}` : ""}`,
-    hasToken: Boolean(token),
-    extraHeaders: valuesIn("header").map((input) => [input.name, input.value]),
-    body: text ? text.value : undefined,
-  };
-};
-
-const shown = async (response) => {
-  const type = response.headers.get("content-type") || "";
-  if (!/json|text|rfc822/.test(type)) return `${type}, ${(await response.blob()).size} bytes`;
-  const text = await response.text();
-  if (text.length > MAX_SHOWN) return `${text.slice(0, MAX_SHOWN)}\n... cut`;
-  try {
-    return type.includes("json") ? JSON.stringify(JSON.parse(text), null, 2) : text;
-  } catch {
-    return text;
-  }
-};
-
-const send = async (operation, form, outcome) => {
-  const token = document.getElementById("token").value.trim();
-  const request = requestOf(operation, form, token);
-  const headers = new Headers(request.extraHeaders);
-  if (token) headers.set("Authorization", `Bearer ${token}`);
-  if (request.body !== undefined) headers.set("Content-Type", "application/json");
-  const button = form.querySelector("button.send");
-  const status = make("p", { role: "status" }, "Waiting ...");
-  const answer = make("pre", { tabindex: "0", "aria-label": "Answer" });
-  outcome.replaceChildren(make("h3", {}, "Command"), make("pre", { tabindex: "0" }, curlOf(request)),
-    make("h3", {}, "Answer"), status, answer);
-  button.disabled = true;
-  try {
-    const response = await fetch(request.url, { method: request.method, headers, body: request.body });
-    answer.textContent = await shown(response);
-    status.textContent = `${response.status} ${response.statusText}`;
-    status.className = response.ok ? "good" : "bad";
-  } catch (error) {
-    status.textContent = `No answer: ${error.message}`;
-    status.className = "bad";
-  } finally {
-    button.disabled = false;
-  }
+  if (content) parts.push(make("h3", {}, "Body"), fieldsTable(api, content.schema));
+  parts.push(make("h3", {}, "Answers"), ...Object.entries(operation.responses).map((one) => answerOf(api, one)));
+  return make("section", { class: "documentation" }, ...parts);
 };
 
 const show = (api, operation) => {
-  const outcome = make("section", { "aria-live": "polite" });
-  const content = operation.requestBody && operation.requestBody.content["application/json"];
-  const form = make("form", { onsubmit: (event) => {
-    event.preventDefault();
-    send(operation, form, outcome);
-  } });
-  if (operation.parameters.length) {
-    form.append(make("fieldset", {}, make("legend", {}, "Parameters"), ...operation.parameters.map(inputFor)));
-  }
-  if (content) {
-    const text = make("textarea", { id: "body", spellcheck: "false" });
-    text.value = JSON.stringify(content.example || {}, null, 2);
-    form.append(make("fieldset", {}, make("legend", {}, make("label", { for: "body" }, "Body (JSON)")),
-      text, bodyFields(api, content.schema)));
-  }
-  form.append(make("button", { type: "submit", class: "send" }, "Send"));
-  const main = document.getElementById("operation");
-  main.replaceChildren(make("h2", {}, operation.summary),
-    make("p", {}, make("span", { class: "method" }, operation.method), " ", make("code", {}, operation.path)),
-    make("p", {}, operation.description), form, outcome);
+  byId("operation").replaceChildren(
+    make("h2", {}, operation.summary),
+    make("p", { class: "endpoint" }, badge(operation.method), make("code", {}, ...pathText(operation.path))),
+    operation.deprecated ? make("p", { class: "notice" }, "An old name, kept for existing clients.") : "",
+    make("p", { class: "lead" }, operation.description),
+    make("p", { class: "quiet" }, accessText(operation["x-auth"])),
+    make("div", { class: "columns" }, documentation(api, operation), tryOut(operation)));
   document.title = `${operation.summary} - Postroom`;
-  main.focus();
+  byId("menu").open = !NARROW.matches;
 };
 
-const list = (api, operations, filter) => {
-  const wanted = filter.trim().toLowerCase();
-  const matches = operations.filter((one) =>
-    `${one.method} ${one.path} ${one.summary}`.toLowerCase().includes(wanted));
-  const groups = api.tags.map((tag) => [tag.name, matches.filter((one) => one.tags.includes(tag.name))]);
-  document.getElementById("operations").replaceChildren(
-    ...groups.filter(([, ones]) => ones.length).flatMap(([name, ones]) => [
-      make("h2", {}, name),
-      make("ul", {}, ...ones.map((one) => make("li", {}, entryFor(one)))),
-    ]));
+const welcome = (api, operations) => {
+  const groups = api.tags.map((tag) => make("section", { class: "card" }, make("h3", {}, tag.name),
+    make("p", {}, tag.description || ""),
+    make("ul", {}, ...operations.filter((one) => one.tags.includes(tag.name) && !one.deprecated).map((one) =>
+      make("li", {}, make("a", { href: `#${one.operationId}` }, badge(one.method), make("span", {}, one.summary)))))));
+  byId("operation").replaceChildren(make("h2", {}, "Read and send mail by HTTP"),
+    make("p", { class: "lead" }, api.info.description),
+    make("h3", {}, "1. Make a token on the server"),
+    copyable('postroom tokens issue -d "my app" -s "*"', "Command"),
+    make("h3", {}, "2. Type it at the top of this page, and try a call"),
+    make("div", { class: "cards" }, ...groups),
+    make("p", { class: "quiet" }, "For tools: ", make("a", { href: "/swagger.json" }, "the OpenAPI document"), "."));
+  document.title = "API reference - Postroom";
 };
 
 const entryFor = (operation) =>
-  make("button", {
-    type: "button",
-    "aria-current": location.hash === `#${operation.operationId}` ? "true" : undefined,
-    onclick: () => { location.hash = operation.operationId; },
-  }, make("span", { class: "method" }, operation.method),
-  make("span", { class: operation.deprecated ? "deprecated" : undefined }, operation.summary));
+  make("li", {}, make("a", {
+    href: `#${operation.operationId}`,
+    "aria-current": location.hash === `#${operation.operationId}` ? "page" : undefined,
+    title: operation.path,
+  }, badge(operation.method),
+  make("span", { class: operation.deprecated ? "deprecated" : undefined }, operation.summary)));
+
+const list = (api, operations, filter) => {
+  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
+  const matches = operations.filter((one) => {
+    const text = `${one.method} ${one.path} ${one.summary} ${one.tags}`.toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
+  const groups = api.tags.map((tag) => [tag.name, matches.filter((one) => one.tags.includes(tag.name))]);
+  byId("operations").replaceChildren(
+    ...groups.filter(([, ones]) => ones.length).flatMap(([name, ones]) => [
+      make("h2", {}, name), make("ul", {}, ...ones.map(entryFor))]),
+    matches.length ? "" : make("p", { class: "quiet" }, "Nothing has all these words."));
+  byId("found").textContent = words.length ? `${matches.length} operations` : "";
+};
+
+// The arrow keys walk from the search field through the operations; Enter opens one.
+const walk = (event) => {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!step) return;
+  const stops = [byId("filter"), ...byId("operations").querySelectorAll("a")];
+  const next = stops[stops.indexOf(document.activeElement) + step];
+  if (next) {
+    event.preventDefault();
+    next.focus();
+  }
+};
+
+const onSlash = (event) => {
+  if (event.key !== "/" || event.target.closest("input, textarea, select")) return;
+  event.preventDefault();
+  byId("menu").open = true;
+  byId("filter").focus();
+};
+
+const connectAccess = () => {
+  const [token, reveal] = [byId("token"), byId("reveal")];
+  byId("access").addEventListener("submit", (event) => event.preventDefault());
+  reveal.addEventListener("click", () => {
+    const isShown = token.type === "password";
+    token.type = isShown ? "text" : "password";
+    reveal.textContent = isShown ? "Hide" : "Show";
+    reveal.setAttribute("aria-pressed", String(isShown));
+  });
+};
 
 const start = async () => {
-  const response = await fetch("/swagger.json");
-  const api = await response.json();
+  const api = await (await fetch("/swagger.json")).json();
   const operations = operationsOf(api);
-  const filter = document.getElementById("filter");
+  const filter = byId("filter");
   const render = () => list(api, operations, filter.value);
   const choose = () => {
     const chosen = operations.find((one) => location.hash === `#${one.operationId}`);
     if (chosen) show(api, chosen);
+    else welcome(api, operations);
     render();
   };
-  document.getElementById("access").addEventListener("submit", (event) => event.preventDefault());
+  byId("version").textContent = api.info.version;
+  byId("menu").open = !NARROW.matches;
+  connectAccess();
   filter.addEventListener("input", render);
-  window.addEventListener("hashchange", choose);
+  document.querySelector("nav").addEventListener("keydown", walk);
+  document.addEventListener("keydown", onSlash);
+  window.addEventListener("hashchange", () => {
+    if (location.hash === "#operation") return;
+    choose();
+    // Focus would scroll the heading under the fixed header.
+    byId("operation").focus({ preventScroll: true });
+    window.scrollTo(0, 0);
+  });
   choose();
 };
 
 start().catch((error) => {
-  document.getElementById("operation").textContent = `The document did not load: ${error.message}`;
+  byId("operation").textContent = `The document did not load: ${error.message}`;
 });

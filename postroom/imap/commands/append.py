@@ -33,4 +33,4 @@ def _appended(tagged: Tagged) -> Appended:
     if tagged.code is None or tagged.code.name != "APPENDUID":
         return Appended()
     uid_validity, uid = ([*tagged.code.values, None, None])[:2]
-    return Appended(reading.number(uid_validity), reading.number(uid))
+    return Appended(reading.message_number(uid_validity), reading.message_number(uid))

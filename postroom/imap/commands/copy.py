@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from postroom.imap import reading
 from postroom.imap.commands.exchange import Command, Exchange
 from postroom.imap.encode import Line, Offered
+from postroom.imap.errors import ProtocolViolation
 from postroom.imap.responses import Code, Notice, Response, Tagged
 from postroom.imap.sets import expand, parse_ordered
 from postroom.imap.types import Copied
@@ -49,9 +50,13 @@ def _copied(codes: list[Code]) -> Copied:
     for code in codes:
         validity, from_set, to_set = ([*code.values, None, None, None])[:3]
         if isinstance(from_set, str) and isinstance(to_set, str):
-            uid_validity = reading.number(validity)
-            source += expand(parse_ordered(from_set))
-            destination += expand(parse_ordered(to_set))
+            uid_validity = reading.message_number(validity)
+            try:
+                source += expand(parse_ordered(from_set))
+                destination += expand(parse_ordered(to_set))
+            except ProtocolViolation:
+                # The messages were copied all the same; only their new UIDs are unknown.
+                return Copied()
     # Sets of different lengths pair nothing: better no answer than a wrong one.
     return (
         Copied(uid_validity, source, destination) if len(source) == len(destination) else Copied()

@@ -8,7 +8,7 @@ requests, and one that makes the result of the tagged OK. It holds the state; th
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from postroom.imap.encode import Offered
@@ -27,7 +27,8 @@ def take_nothing(_response: Response) -> bool:
 class Exchange(Generic[R_co]):
     """One command under way."""
 
-    segments: tuple[bytes, ...]
+    # Not shown: those of a login hold the password (invariant I26).
+    segments: tuple[bytes, ...] = field(repr=False)
     finish: Callable[[Tagged], R_co]
     take: Callable[[Response], bool] = take_nothing
     # Asked when all segments are sent and the server still wants something (SASL, IDLE).

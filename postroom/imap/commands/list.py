@@ -12,8 +12,12 @@ from dataclasses import dataclass
 
 from postroom.imap.commands.exchange import Command, Exchange
 from postroom.imap.encode import Line, Offered
+from postroom.imap.errors import ProtocolViolation
 from postroom.imap.responses import Listed, Response, Told
 from postroom.imap.types import ListedMailbox, MailboxStatus
+
+# Ten times the largest account we know of; a server that goes on would fill the memory (I28).
+MOST_MAILBOXES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class ListMailboxes(Command[tuple[ListedMailbox, ...]]):
             if isinstance(response, Listed):
                 known = listed.get(response.mailbox.path)
                 listed[response.mailbox.path] = _joined(known, response.mailbox)
+                if len(listed) > MOST_MAILBOXES:
+                    raise ProtocolViolation("The mail server lists mailboxes beyond the limit")
             elif isinstance(response, Told):
                 told[response.status.path] = response.status
             else:

@@ -14,8 +14,9 @@ from typing import Union
 
 from postroom.imap.commands.exchange import Command, Exchange
 from postroom.imap.encode import Line, Offered
+from postroom.imap.errors import ProtocolViolation
 from postroom.imap.responses import Found, FoundSet, Response
-from postroom.imap.sets import expand
+from postroom.imap.sets import MOST_EXPANDED, expand
 
 
 class Key(str):
@@ -44,6 +45,8 @@ class Search(Command[tuple[int, ...]]):
                 numbers.update(expand(response.numbers.ranges))
             else:
                 return False
+            if len(numbers) > MOST_EXPANDED:
+                raise ProtocolViolation("The mail server found messages beyond the limit")
             return True
 
         return Exchange(self._line(offered), lambda _tagged: tuple(sorted(numbers)), take)

@@ -41,7 +41,7 @@ class _Opening:
 
     path: str
     is_read_only: bool
-    exists: int = 0
+    exists: int | None = None
     flags: tuple[str, ...] = ()
     permanent_flags: tuple[str, ...] | None = None
     numbers: dict[str, int] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class _Opening:
         elif code.name == "NOMODSEQ":
             self.no_modseq = True
         elif code.name == "CLOSED":
-            self.exists, self.vanished = 0, None
+            self.exists, self.vanished = None, None
             self.changed.clear()
         else:
             return code.name == "UNSEEN"
@@ -93,7 +93,7 @@ class _Opening:
             self._take_code(tagged.code)
         return Selected(
             self.path,
-            self.exists,
+            self.exists or 0,
             self.numbers.get("UIDVALIDITY"),
             self.numbers.get("UIDNEXT"),
             self.numbers.get("HIGHESTMODSEQ"),
@@ -105,4 +105,5 @@ class _Opening:
             self.no_modseq,
             self.vanished,
             tuple(self.changed),
+            self.exists is not None,
         )

@@ -16,16 +16,15 @@ from postroom.clock import Clock, Deadline
 from postroom.imap.commands.fetch import Fetch
 from postroom.imap.errors import ImapRefused
 from postroom.imap.sets import encode_set
-from postroom.imap.types import BodyPart, FetchedMessage
-from postroom.mime.safehtml import safe_html
-from postroom.mime.text import TextPart, cut_text, decode_text, encoded_budget
+from postroom.imap.types import FetchedMessage
 from postroom.model.ids import MessageKey
 from postroom.model.mailbox import Mailbox, MailboxCursor
 from postroom.model.message import MessageDetail, MessageText
 from postroom.net.imap import ImapConnection
 from postroom.providers.imap.details import FETCH_TIMEOUT_S, gather
-from postroom.providers.imap.structure import Layout, layout
+from postroom.providers.imap.structure import layout
 from postroom.providers.imap.summary import detail, detail_items, summary_items
+from postroom.providers.imap.texts import TextWish, assembled, text_items, text_weight, wish
 from postroom.store.settings import Settings
 
 # Encoded text of one chunk of messages: what one commit may weigh in memory and in the store.
@@ -39,9 +38,8 @@ class Wanted:
 
     # Lower-case names; "*" for all; empty for none.
     headers: frozenset[str] = frozenset()
-    # Most bytes of each text; None for no text.
-    text_bytes: int | None = None
-    is_web_safe: bool = False
+    # None for no text.
+    text: TextWish | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ class NewMail:
         wanted = await self._wanted()
         items = detail_items if wanted.headers else summary_items
         messages = await gather(connection, uids, items(connection.has), self._clock)
-        for chunk in _chunks(messages, wanted.text_bytes):
+        for chunk in _chunks(messages, wanted.text):
             texts = await self._texts(connection, chunk, wanted)
             yield Arrived(
                 tuple(_shown(message, mailbox, cursor.number, wanted, texts) for message in chunk),
@@ -79,21 +77,23 @@ class NewMail:
 
     async def _wanted(self) -> Wanted:
         values = await self._settings.get_many(_SETTINGS)
+        is_web_safe = bool(values["notifyWebSafeHtml"])
+        # Pictures stay out of events: they would be many times their text.
+        text = wish("*", values["notifyTextSize"], web_safe=is_web_safe, embed=False)
         return Wanted(
             headers=frozenset(name.lower() for name in values["notifyHeaders"] or ()),
-            text_bytes=values["notifyTextSize"] if values["notifyText"] else None,
-            is_web_safe=bool(values["notifyWebSafeHtml"]),
+            text=text if values["notifyText"] else None,
         )
 
     async def _texts(
         self, connection: ImapConnection, messages: Sequence[FetchedMessage], wanted: Wanted
     ) -> dict[int, MessageText]:
         """The texts by UID; messages of the same structure share a FETCH."""
-        if wanted.text_bytes is None:
+        if wanted.text is None:
             return {}
         groups: defaultdict[str, list[FetchedMessage]] = defaultdict(list)
         for message in messages:
-            groups[_text_items(layout(message.body), wanted.text_bytes)].append(message)
+            groups[text_items(layout(message.body), wanted.text)].append(message)
         groups.pop("", None)
         texts: dict[int, MessageText] = {}
         for items, group in groups.items():
@@ -101,7 +101,7 @@ class NewMail:
             for fetched in await self._fetch(connection, list(bodies), items):
                 if fetched.uid is not None and fetched.sections:
                     parts = layout(bodies[fetched.uid])
-                    texts[fetched.uid] = _text(parts, fetched.sections, wanted)
+                    texts[fetched.uid] = await assembled(parts, fetched.sections, wanted.text)
         return texts
 
     async def _fetch(
@@ -116,33 +116,19 @@ class NewMail:
 
 
 def _chunks(
-    messages: Sequence[FetchedMessage], text_bytes: int | None
+    messages: Sequence[FetchedMessage], text: TextWish | None
 ) -> list[list[FetchedMessage]]:
     """The messages in runs whose texts together stay within the limit, at least one each."""
     chunks: list[list[FetchedMessage]] = []
     room = 0
     for message in messages:
-        weight = 0 if text_bytes is None else _text_weight(layout(message.body), text_bytes)
+        weight = 0 if text is None else text_weight(layout(message.body), text)
         if not chunks or weight > room:
             chunks.append([])
             room = CHUNK_TEXT_BYTES
         chunks[-1].append(message)
         room -= weight
     return chunks
-
-
-def _text_weight(parts: Layout, text_bytes: int) -> int:
-    return sum(
-        min(part.size, encoded_budget(part.encoding, text_bytes))
-        for part in (*parts.plain, *parts.html)
-    )
-
-
-def _text_items(parts: Layout, text_bytes: int) -> str:
-    return " ".join(
-        f"BODY.PEEK[{part.part}]<0.{encoded_budget(part.encoding, text_bytes)}>"
-        for part in (*parts.plain, *parts.html)
-    )
 
 
 def _shown(
@@ -169,42 +155,3 @@ def _chosen(
     if headers is None or "*" in names:
         return headers
     return {name: values for name, values in headers.items() if name in names}
-
-
-def _text(parts: Layout, sections: Mapping[str, bytes], wanted: Wanted) -> MessageText:
-    limit = wanted.text_bytes or 0
-    plain, is_plain_cut = _joined(parts.plain, sections, limit, "\n")
-    html, is_html_cut = _joined(parts.html, sections, limit, "<br>\n")
-    if html is not None and wanted.is_web_safe:
-        html = safe_html(html)
-    return MessageText(
-        plain=plain,
-        html=html,
-        web_safe=True if html is not None and wanted.is_web_safe else None,
-        has_more=is_plain_cut or is_html_cut,
-    )
-
-
-def _joined(
-    parts: Sequence[BodyPart], sections: Mapping[str, bytes], limit: int, between: str
-) -> tuple[str | None, bool]:
-    """The text of several parts, cut at `limit` bytes, and whether there is more."""
-    found = [
-        decode_text(_text_part(part, sections[part.part], limit), limit)
-        for part in parts
-        if part.part in sections
-    ]
-    if not found:
-        return None, False
-    cut = cut_text(between.join(piece.text for piece in found), limit)
-    return cut.text, cut.has_more or any(piece.has_more for piece in found)
-
-
-def _text_part(part: BodyPart, raw: bytes, limit: int) -> TextPart:
-    return TextPart(
-        raw=raw,
-        encoding=part.encoding,
-        charset=part.parameters.get("charset"),
-        is_html=part.subtype == "html",
-        is_whole=len(raw) < encoded_budget(part.encoding, limit),
-    )

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from postroom.clock import Clock, Deadline
-from postroom.errors import MessageNotFound, PayloadTooLarge
+from postroom.errors import ConnectionUnavailable, MessageNotFound, PayloadTooLarge
 from postroom.imap.commands.fetch import Fetch
 from postroom.mime.transfer import TransferDecoder, is_identity, transfer_decoder
 from postroom.model.ids import parse_attachment_id
@@ -57,7 +57,7 @@ class Downloading:
         chunk = await self._chunk(section, 0, deadline)
         decoder = transfer_decoder(leaf.part.encoding)
         head = decoder.feed(chunk)
-        if len(chunk) < CHUNK_BYTES:
+        if len(chunk) != CHUNK_BYTES:
             whole = head + decoder.end()
             return Download(leaf.content_type, leaf.filename, len(whole), _once(whole))
         # The sizes that servers tell are not to be trusted to the byte, so none is told.
@@ -70,7 +70,7 @@ class Downloading:
         section = _Section(place, "")
         chunk = await self._chunk(section, 0, deadline, is_followup=False)
         filename = f"{asked.message}.eml"
-        if len(chunk) < CHUNK_BYTES:
+        if len(chunk) != CHUNK_BYTES:
             return Download(_SOURCE_TYPE, filename, len(chunk), _once(chunk))
         chunks = self._decoded(section, transfer_decoder(None), chunk)
         return Download(_SOURCE_TYPE, filename, None, chunks)
@@ -86,14 +86,20 @@ class Downloading:
     async def _chunk(
         self, section: _Section, offset: int, deadline: Deadline, *, is_followup: bool = True
     ) -> bytes:
-        """Up to CHUNK_BYTES of the section from `offset`; fewer means that it ends there."""
+        """Up to CHUNK_BYTES of the section from `offset`; fewer means that it ends there.
+
+        More come from a server that takes no notice of the range: that is the whole section.
+        """
         uid = section.place.key.uid
         items = f"(UID BODY.PEEK[{section.name}]<{offset}.{CHUNK_BYTES}>)"
         async with self._places.at(section.place, deadline, is_followup=is_followup) as session:
             fetched = await session.run(Fetch(str(uid), items), deadline)
         for message in fetched:
             if section.name in message.sections:
-                return message.sections[section.name][:CHUNK_BYTES]
+                chunk = message.sections[section.name]
+                if offset and len(chunk) > CHUNK_BYTES:
+                    raise ConnectionUnavailable("The mail server sent another range than asked for")
+                return chunk
         raise MessageNotFound("The message was not found")
 
     async def _decoded(

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import TypeGuard
 
+from postroom.errors import ConnectionClosing
 from postroom.imap.types import (
     Exists,
     Expunged,
@@ -26,6 +28,12 @@ from postroom.model.mailbox import MailboxCursor
 FULL_COMPARE_MS = 30 * 60 * 1000
 # RFC 9051 2.3.1.1: UIDVALIDITY and UIDs are non-zero 32-bit numbers.
 _MOST = 0xFFFFFFFF
+
+
+class Nonsense(ConnectionClosing):
+    """The server told numbers that cannot be; the mailbox is left as it is (invariant I10)."""
+
+    code = "InvalidServerState"
 
 
 class Look(enum.Enum):
@@ -84,17 +92,20 @@ def choose(cursor: MailboxCursor, count: int, selected: Selected, news: News, no
     if is_full_due(cursor, now_ms):
         return Look.FULL
     if cursor.highest_modseq and selected.highest_modseq and not selected.no_modseq:
-        return _by_modseq(cursor.highest_modseq, count, selected)
+        return _by_modseq(cursor.highest_modseq, count, selected, news)
     has_only_grown = news.has_grown and not (news.has_shrunk or news.has_flags)
     return Look.NEW if has_only_grown and selected.exists > count else Look.FULL
 
 
-def _by_modseq(known: int, count: int, selected: Selected) -> Look:
+def _by_modseq(known: int, count: int, selected: Selected, news: News) -> Look:
     told = selected.highest_modseq or 0
     if told < known:
         return Look.FULL
     if told == known:
-        return Look.NOTHING if selected.exists == count else Look.FULL
+        if selected.exists != count:
+            return Look.FULL
+        # Flags told on the way may be younger than the HIGHESTMODSEQ before them.
+        return Look.CHANGED if news.has_flags else Look.NOTHING
     return Look.CHANGED
 
 
@@ -121,6 +132,6 @@ def is_uid_validity(value: int | None) -> bool:
     return value is not None and 0 < value <= _MOST
 
 
-def is_uid(value: int | None) -> bool:
+def is_uid(value: int | None) -> TypeGuard[int]:
     """Whether a number can be the UID of a message."""
     return value is not None and 0 < value < _MOST

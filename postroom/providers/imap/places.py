@@ -6,13 +6,16 @@ the server is asked only for a special use that sync has not recorded.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 from postroom.clock import Clock, Deadline
 from postroom.errors import MailboxNotFound, MessageNotFound
+from postroom.imap.commands.status import Status
+from postroom.imap.errors import ImapRefused
+from postroom.imap.types import ListedMailbox
 from postroom.model.account import Account
 from postroom.model.ids import MessageKey, message_id, parse_message_id
 from postroom.model.mailbox import Mailbox, MailboxCursor, MailboxList
@@ -68,6 +71,8 @@ class Places:
         async with self._connections.use(deadline) as session:
             status = _STATUS_ITEMS if counters else ()
             listed = await read_tree(session.connection, deadline, status)
+            if counters and not session.has("LIST-STATUS"):
+                listed = await _counted(session, listed, deadline)
         return MailboxList(mailboxes=arrange(listed, self._account.imap))
 
     async def locate(self, message: str) -> Place:
@@ -146,3 +151,18 @@ class Places:
             self._uses = {path: cursor.special_use for path, cursor in cursors.items()}
             self._uses_until_s = now + _USES_KEPT_S
         return self._uses
+
+
+async def _counted(
+    session: Session, listed: Sequence[ListedMailbox], deadline: Deadline
+) -> tuple[ListedMailbox, ...]:
+    """The mailboxes with their counters, asked for one by one; refused ones stay without."""
+    counted = []
+    for entry in listed:
+        try:
+            status = await session.run(Status(entry.path, _STATUS_ITEMS), deadline)
+        except ImapRefused:
+            counted.append(entry)
+            continue
+        counted.append(ListedMailbox(entry.path, entry.delimiter, entry.attributes, status))
+    return tuple(counted)

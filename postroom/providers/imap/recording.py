@@ -9,12 +9,15 @@ the index silently; announced is what arrived after `notifyFrom` and after the l
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
 
 from postroom.clock import Deadline
+from postroom.errors import PostroomError
 from postroom.imap.commands.fetch import Fetch
 from postroom.imap.commands.search import Search
 from postroom.imap.dates import date_text
@@ -42,6 +45,8 @@ SILENT_BATCH = 20_000
 # Messages whose INTERNALDATE is asked for by one command (contract I7).
 DATE_BATCH = 1_000
 SEARCH_TIMEOUT_S = 120.0
+# Noting that a failed reading did not kill; without the note the messages are read one by one.
+NOTE_TIMEOUT_S = 2.0
 # SEARCH SINCE ignores the time and the zone (RFC 9051 6.4.4): look two days further back.
 SEARCH_MARGIN_MS = 2 * 24 * 3600 * 1000
 
@@ -76,12 +81,16 @@ class Recording:
             await self._write({uid: listed[uid] for uid in uids})
         for uids in self._desk.poison.batches(self._known.cursor.number, fresh, DETAIL_BATCH):
             await self._announce(uids, listed)
+        # Suspects that were recorded just before their worker died.
+        if leftover := self._desk.poison.leftover(self._known.cursor.number):
+            await self._acquit(leftover)
 
     async def finish(self, selected: Selected, *, is_whole: bool, started_ms: int) -> None:
         """Write the cursor of a pass that came to its end."""
         before = self._known.cursor
         after = msgspec.structs.replace(
             before,
+            step=before.next_step(),
             messages=self._count,
             keywords=self._names.keywords,
             highest_modseq=None if selected.no_modseq else selected.highest_modseq,
@@ -153,7 +162,28 @@ class Recording:
         poison, number = self._desk.poison, self._known.cursor.number
         wanted = [uid for uid in uids if not poison.is_given_up(number, uid)]
         poison.before(number, wanted)
+        if wanted:
+            await self._desk.recorder.reading(number, wanted)
         absent = set(uids)
+        try:
+            absent -= await self._read(wanted, listed)
+        except BaseException:
+            with contextlib.suppress(PostroomError, TimeoutError):
+                async with asyncio.timeout(NOTE_TIMEOUT_S):
+                    await self._desk.recorder.not_read(number, wanted)
+            raise
+        if absent:
+            await self._give_up(sorted(absent), listed)
+        await self._acquit(uids)
+
+    async def _acquit(self, uids: Sequence[int]) -> None:
+        number = self._known.cursor.number
+        self._desk.poison.survived(number, uids)
+        await self._desk.recorder.harmless(number, uids)
+
+    async def _read(self, wanted: Sequence[int], listed: Entries) -> set[int]:
+        """Fetch in detail and record with events; the messages that came."""
+        came: set[int] = set()
         new_mail = self._desk.new_mail
         async for arrived in new_mail.read(
             self._connection, wanted, self._mailbox, self._known.cursor
@@ -164,10 +194,8 @@ class Recording:
                 for uid, flags in arrived.flags.items()
             }
             await self._write(entries, added=arrived.details)
-            absent.difference_update(entries)
-        if absent:
-            await self._give_up(sorted(absent), listed)
-        poison.survived(number, uids)
+            came.update(entries)
+        return came
 
     async def _give_up(self, uids: Sequence[int], listed: Entries) -> None:
         """Record messages whose details did not come; those still there enter the index."""
@@ -204,6 +232,7 @@ class Recording:
         count = self._count + (len(put) if is_new else 0) - len(drop)
         cursor = msgspec.structs.replace(
             known.cursor,
+            step=known.cursor.next_step(),
             messages=count,
             keywords=self._names.keywords,
             uid_next=max((known.cursor.uid_next, *(uid + 1 for uid in put))),

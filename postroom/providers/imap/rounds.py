@@ -20,8 +20,14 @@ from postroom.model.mailbox import Mailbox, MailboxCursor
 from postroom.net.imap import ImapConnection
 from postroom.providers.imap.desk import Desk, Known
 from postroom.providers.imap.listing import Absences, arrange, canonical, read_tree, tracked
-from postroom.providers.imap.passes import News, is_full_due, is_same, is_unchanged
-from postroom.providers.imap.sync import Nonsense, sync_mailbox
+from postroom.providers.imap.passes import (
+    News,
+    Nonsense,
+    is_full_due,
+    is_same,
+    is_unchanged,
+)
+from postroom.providers.imap.sync import sync_mailbox
 
 log = get_logger("providers.imap")
 
@@ -90,6 +96,9 @@ class Rounds:
 
     async def run(self) -> None:
         """Look at every tracked mailbox; the main one is open afterwards."""
+        poison = self._desk.poison
+        if not poison.is_loaded:
+            poison.load(await self._desk.mailboxes.trials(self._desk.account.account))
         listed = await self._list()
         cursors = await self._desk.mailboxes.cursors(self._desk.account.account)
         await self._bury(cursors, listed)
@@ -111,7 +120,8 @@ class Rounds:
         # What memory knows holds only as long as every pass ends well.
         known, self._main_known = self._main_known, None
         try:
-            if known is None:
+            # The main mailbox may be another one than in the last round.
+            if known is None or known.cursor.path != main.path:
                 cursors = await self._desk.mailboxes.cursors(self._desk.account.account)
                 cursor = cursors.get(main.path)
                 known = await self._desk.load(cursor) if cursor else None

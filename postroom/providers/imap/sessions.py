@@ -29,6 +29,7 @@ from postroom.imap.commands.select import Select
 from postroom.imap.errors import ImapRefused
 from postroom.imap.types import Exists, Expunged, Unsolicited, Vanished
 from postroom.net.imap import ImapConnection
+from postroom.providers.imap.passes import is_uid_validity
 
 # Servers count connections per person (Gmail 15, many hosts 10) and the person's own programs
 # need some; two let a small call pass a chunk of a download.
@@ -70,7 +71,9 @@ class Session:
             raise
         self.path = path
         self.exists = selected.exists
-        self.uid_validity = selected.uid_validity or 0
+        # A number that cannot be one makes no ids (invariant I10).
+        validity = selected.uid_validity
+        self.uid_validity = validity if validity and is_uid_validity(validity) else 0
 
     def take_news(self, news: Unsolicited) -> None:
         """Keep the number of messages right while the mailbox stays selected."""
@@ -104,6 +107,8 @@ class CommandConnections:
         """
         await self._take_turn(deadline)
         try:
+            if self._is_closed:
+                raise ConnectionUnavailable("The account is being closed")
             session = await self._ready(deadline, path, is_followup)
             try:
                 yield session
@@ -194,7 +199,8 @@ class CommandConnections:
         while self._idle:
             await self._clock.sleep(IDLE_S / 2)
             limit = self._clock.steady_s() - IDLE_S
-            for session in [one for one in self._idle if one.used_s <= limit]:
+            # Closing takes a moment, in which others may be taken into use again.
+            while session := next((one for one in self._idle if one.used_s <= limit), None):
                 self._idle.remove(session)
                 await session.connection.close()
 

@@ -45,6 +45,8 @@ _LAST_MS = 253_402_300_799_999
 # What servers put where an address has no domain or no mailbox (Dovecot, Courier).
 _MISSING = frozenset(("MISSING_DOMAIN", "MISSING_MAILBOX", ".MISSING-HOST-NAME.", ".SYNTAX-ERROR."))
 _MESSAGE_USES = frozenset(("\\Drafts", "\\Junk", "\\Sent", "\\Trash", "\\Inbox"))
+# Gmail's own words for two of them.
+_LABEL_USES = {"\\Draft": "\\Drafts", "\\Spam": "\\Junk"}
 
 
 def summary_items(has: Callable[[str], bool]) -> str:
@@ -110,7 +112,12 @@ def _summary(
     lowered = {flag.lower() for flag in flags}
     parts = layout(message.body)
     subject = decode_words(envelope.subject) if envelope.subject is not None else None
-    author, sender = addresses_of(envelope.from_), addresses_of(envelope.sender)
+    author = addresses_of(envelope.from_)
+    # RFC 9051 7.5.2: servers repeat From where Sender and Reply-To are missing.
+    sender, reply_to = (
+        author if people == envelope.from_ else addresses_of(people)
+        for people in (envelope.sender, envelope.reply_to)
+    )
     return MessageSummary(
         id=message_id(key),
         uid=key.uid,
@@ -126,7 +133,7 @@ def _summary(
         subject=subject,
         from_=author[0] if author else None,
         sender=sender[0] if sender else None,
-        reply_to=addresses_of(envelope.reply_to),
+        reply_to=reply_to,
         to=addresses_of(envelope.to),
         cc=addresses_of(envelope.cc),
         bcc=addresses_of(envelope.bcc),
@@ -136,9 +143,20 @@ def _summary(
         labels=message.labels or (),
         attachments=tuple(attachment(leaf, key) for leaf in parts.attachments),
         text=text_sizes(parts, key),
-        message_special_use=special_use if special_use in _MESSAGE_USES else None,
+        message_special_use=_message_use(special_use, message.labels or ()),
         is_auto_reply=is_auto_reply(headers, subject=subject, in_reply_to=envelope.in_reply_to),
     )
+
+
+def _message_use(special_use: str | None, labels: Iterable[str]) -> str | None:
+    """Where the message belongs: its mailbox's use, on Gmail else that of a label (contract Z4)."""
+    if special_use in _MESSAGE_USES:
+        return special_use
+    return next((_LABEL_USES.get(label, label) for label in labels if _is_use(label)), None)
+
+
+def _is_use(label: str) -> bool:
+    return label in _MESSAGE_USES or label in _LABEL_USES
 
 
 def visible_flags(flags: Iterable[str] | None) -> tuple[str, ...]:
@@ -162,8 +180,8 @@ def _size(parts: tuple[BodyPart, ...]) -> int | None:
 
 def addresses_of(people: tuple[EnvelopeAddress, ...]) -> tuple[Address, ...]:
     """The people of an envelope field; the marks around a group are left out (RFC 9051 7.5.2)."""
-    found = (_address(person) for person in people[:MOST_ADDRESSES])
-    return tuple(address for address in found if address is not None)
+    found = [_address(person) for person in people[:MOST_ADDRESSES]]
+    return tuple([address for address in found if address is not None])
 
 
 def _address(person: EnvelopeAddress) -> Address | None:

@@ -9,7 +9,8 @@ index (I8). The primary connection examines and never selects: watching changes 
 
 from __future__ import annotations
 
-from postroom.errors import ConnectionClosing
+import msgspec
+
 from postroom.imap.commands.select import Select
 from postroom.imap.commands.status import Status
 from postroom.imap.types import Selected
@@ -19,19 +20,13 @@ from postroom.net.imap import ImapConnection
 from postroom.providers.imap.desk import Desk, Known
 from postroom.providers.imap.index import FlagNames, MailboxIndex
 from postroom.providers.imap.looks import Looks
-from postroom.providers.imap.passes import Look, News, choose, is_uid_validity
+from postroom.providers.imap.passes import Look, News, Nonsense, choose, is_uid_validity
 from postroom.providers.imap.recording import Recording
 from postroom.providers.interface import MailboxChange, MailboxReset
 
 log = get_logger("providers.imap")
 
 SELECT_TIMEOUT_S = 60.0
-
-
-class Nonsense(ConnectionClosing):
-    """The server told numbers that cannot be; the mailbox is left as it is (invariant I10)."""
-
-    code = "InvalidServerState"
 
 
 async def sync_mailbox(
@@ -47,6 +42,9 @@ async def sync_mailbox(
         Select(mailbox.path, read_only=True, condstore=connection.has("CONDSTORE")),
         desk.deadline(SELECT_TIMEOUT_S),
     )
+    if selected.changed:
+        # Told before the listing, so the listing has to ask about flags.
+        heard.has_flags = True
     started_ms = desk.clock.now_ms()
     current = await _established(desk, connection, mailbox, known, selected)
     names = FlagNames(current.cursor.keywords)
@@ -70,6 +68,8 @@ async def _established(
     validity = selected.uid_validity
     if validity is None or not is_uid_validity(validity):
         raise Nonsense("The mailbox has no usable UIDVALIDITY", log={"uid_validity": validity})
+    if not selected.is_counted:
+        raise Nonsense("The server does not tell how many messages the mailbox holds")
     if known is None:
         return await _begin(desk, mailbox, validity)
     if known.cursor.uid_validity != validity:
@@ -84,8 +84,6 @@ async def _established(
 async def _begin(desk: Desk, mailbox: Mailbox, validity: int) -> Known:
     """A mailbox not seen before: give it a number, announce it unless everything is new."""
     number = await desk.mailboxes.number_for(desk.account.account, validity, mailbox.path)
-    if desk.has_synced:
-        await desk.recorder.mailbox_new(mailbox, validity)
     cursor = MailboxCursor(
         path=mailbox.path,
         uid_validity=validity,
@@ -94,6 +92,9 @@ async def _begin(desk: Desk, mailbox: Mailbox, validity: int) -> Known:
         special_use_source=mailbox.special_use_source,
         delimiter=mailbox.delimiter,
     )
+    if desk.has_synced:
+        cursor = msgspec.structs.replace(cursor, step=cursor.next_step())
+        await desk.recorder.mailbox_new(cursor)
     return Known(cursor, MailboxIndex())
 
 
@@ -128,6 +129,7 @@ async def _reset(desk: Desk, mailbox: Mailbox, known: Known, validity: int) -> K
         special_use_source=before.special_use_source,
         delimiter=before.delimiter,
         last_verified_ms=before.last_verified_ms,
+        step=before.next_step(),
     )
     reset = MailboxReset("uidValidityChange", validity, before.uid_validity)
     await desk.recorder.record(
@@ -148,6 +150,7 @@ async def _restart(desk: Desk, known: Known) -> Known:
         special_use_source=before.special_use_source,
         delimiter=before.delimiter,
         last_verified_ms=before.last_verified_ms,
+        step=before.next_step(),
     )
     reset = MailboxReset("syncStateLost", before.uid_validity, before.uid_validity)
     await desk.recorder.record(

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
+
+import msgspec
 
 from postroom.clock import Deadline
 from postroom.imap.commands.fetch import Fetch
@@ -82,40 +84,45 @@ async def read_text(
     session: Session, uid: int, parts: Layout, wanted: TextWish, deadline: Deadline
 ) -> MessageText:
     """The wanted texts, without id and sizes."""
-    chosen = {
-        "plain": parts.plain[:MOST_TEXT_PARTS] if wanted.wants("plain") else (),
-        "html": parts.html[:MOST_TEXT_PARTS] if wanted.wants("html") else (),
-    }
-    raws = await _fetch(session, uid, chosen, wanted, deadline)
-    plain = _joined(chosen["plain"], raws, wanted)
-    html = _joined(chosen["html"], raws, wanted)
-    markup = await _finished_html(plain, html, wanted)
-    if markup is not None and wanted.is_embedding:
-        markup = await _embedded(session, uid, parts.attachments, markup, deadline)
+    items = text_items(parts, wanted)
+    raws: dict[str, bytes] = {}
+    if items:
+        raws = sections(await session.run(Fetch(str(uid), f"(UID {items})"), deadline))
+    text = await assembled(parts, raws, wanted)
+    if text.html is None or not wanted.is_embedding:
+        return text
+    markup = await _embedded(session, uid, parts.attachments, text.html, deadline)
+    return msgspec.structs.replace(text, html=markup)
+
+
+def text_items(parts: Layout, wanted: TextWish) -> str:
+    """The FETCH items of the wanted texts; empty when there are none."""
+    chosen = (*_chosen(parts, "plain", wanted), *_chosen(parts, "html", wanted))
+    return " ".join(f"BODY.PEEK[{part.part}]<0.{_budget(part, wanted)}>" for part in chosen)
+
+
+def text_weight(parts: Layout, wanted: TextWish) -> int:
+    """The most bytes that fetching the wanted texts brings."""
+    chosen = (*_chosen(parts, "plain", wanted), *_chosen(parts, "html", wanted))
+    return sum(min(part.size, _budget(part, wanted)) for part in chosen)
+
+
+async def assembled(parts: Layout, raws: Mapping[str, bytes], wanted: TextWish) -> MessageText:
+    """The wanted texts from their fetched sections, without id, sizes and pictures."""
+    plain = _joined(_chosen(parts, "plain", wanted), raws, wanted, "\n")
+    html = _joined(_chosen(parts, "html", wanted), raws, wanted, "<br>\n")
     cuts = [cut for cut in (plain, html) if cut is not None]
     return MessageText(
         plain=plain.text if plain is not None else None,
-        html=markup,
+        html=await _finished_html(plain, html, wanted),
         web_safe=True if wanted.is_web_safe else None,
         has_more=any(cut.has_more for cut in cuts),
     )
 
 
-async def _fetch(
-    session: Session,
-    uid: int,
-    chosen: dict[str, tuple[BodyPart, ...]],
-    wanted: TextWish,
-    deadline: Deadline,
-) -> dict[str, bytes]:
-    items = " ".join(
-        f"BODY.PEEK[{part.part}]<0.{_budget(part, wanted)}>"
-        for parts in chosen.values()
-        for part in parts
-    )
-    if not items:
-        return {}
-    return sections(await session.run(Fetch(str(uid), f"(UID {items})"), deadline))
+def _chosen(parts: Layout, kind: str, wanted: TextWish) -> tuple[BodyPart, ...]:
+    named = parts.plain if kind == "plain" else parts.html
+    return named[:MOST_TEXT_PARTS] if wanted.wants(kind) else ()
 
 
 def sections(messages: Iterable[FetchedMessage]) -> dict[str, bytes]:
@@ -129,14 +136,14 @@ def _budget(part: BodyPart, wanted: TextWish) -> int:
 
 
 def _joined(
-    parts: tuple[BodyPart, ...], raws: dict[str, bytes], wanted: TextWish
+    parts: tuple[BodyPart, ...], raws: Mapping[str, bytes], wanted: TextWish, between: str
 ) -> CutText | None:
     """The parts one below the other, cut again as a whole."""
     if not parts:
         return None
     cuts = [_decoded(part, raws.get(part.part, b""), wanted) for part in parts]
     most = MOST_TEXT_BYTES if wanted.max_bytes is None else wanted.max_bytes
-    whole = cut_text("\n".join(cut.text for cut in cuts), most)
+    whole = cut_text(between.join(cut.text for cut in cuts), most)
     return CutText(whole.text, whole.has_more or any(cut.has_more for cut in cuts))
 
 

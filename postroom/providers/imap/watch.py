@@ -24,6 +24,7 @@ from postroom.errors import (
     StoreUnavailable,
 )
 from postroom.imap.commands.noop import Noop
+from postroom.imap.errors import ImapRefused
 from postroom.imap.types import Bye, Unsolicited
 from postroom.logs import get_logger
 from postroom.net.imap import ImapConnection
@@ -35,7 +36,7 @@ from postroom.providers.imap.connect import (
 )
 from postroom.providers.imap.desk import Desk
 from postroom.providers.imap.passes import News
-from postroom.providers.imap.rounds import History, Rounds
+from postroom.providers.imap.rounds import MOST_PASSES, History, Rounds
 
 log = get_logger("providers.imap")
 
@@ -54,6 +55,8 @@ class WatchLimits:
     # Without IDLE the mailbox is polled.
     poll_s: float = 60.0
     noop_timeout_s: float = 30.0
+    # A mailbox that never holds still is looked at this often (I8), never in a tight loop.
+    pace_s: float = 1.0
     # A mailbox missing from a listing: when to list again for proof (invariant I11).
     proof_s: float = 10.0
     reconnect: Backoff = RECONNECT
@@ -81,6 +84,7 @@ class ImapWatcher:
         self._session: asyncio.Task[None] | None = None
         self._wants_round = False
         self._wants_reconnect = False
+        self._can_idle = True
         self._attempt = 0
         self._has_completed = False
         self._connects: deque[float] = deque(maxlen=BUSY_RECONNECTS + 1)
@@ -152,6 +156,7 @@ class ImapWatcher:
         desk = self._desk
         await desk.recorder.connecting()
         self._news = News()
+        self._can_idle = True
         connection = await self._connect()
         try:
             await desk.recorder.authenticated(_user(desk))
@@ -176,6 +181,7 @@ class ImapWatcher:
         """Rounds, passes and rest, until the connection ends."""
         rounds = Rounds(self._desk, connection, self._history, self._news)
         next_round_s = self._clock.steady_s()
+        passes = 0
         while True:
             self._wake.clear()
             left_s = next_round_s - self._clock.steady_s()
@@ -184,8 +190,12 @@ class ImapWatcher:
                 delay_s = self._limits.proof_s if rounds.needs_proof else self._resync_delay_s()
                 next_round_s = self._clock.steady_s() + delay_s
             elif self._news:
+                passes += 1
+                if passes > MOST_PASSES:
+                    await self._wait(self._limits.pace_s)
                 await rounds.look_at_main()
             else:
+                passes = 0
                 await self._listen(connection, left_s)
 
     async def _round(self, rounds: Rounds) -> None:
@@ -206,8 +216,14 @@ class ImapWatcher:
 
     async def _listen(self, connection: ImapConnection, left_s: float) -> None:
         """Wait for news, by IDLE or by polling; the connection was seen alive afterwards."""
-        if connection.has("IDLE"):
-            await connection.idle(self._wake, min(left_s, self._limits.idle_s))
+        if self._can_idle and connection.has("IDLE"):
+            try:
+                await connection.idle(self._wake, min(left_s, self._limits.idle_s))
+            except ImapRefused as error:
+                # Offered and refused all the same: this connection is polled.
+                self._can_idle = False
+                name = self._desk.account.account
+                log.info("connection.no_idle", account=name, reason=error.text)
         else:
             await self._wait(min(left_s, self._limits.poll_s))
             await connection.run(Noop(), Deadline.after(self._clock, self._limits.noop_timeout_s))

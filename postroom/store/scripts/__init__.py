@@ -41,6 +41,7 @@ class Script(enum.StrEnum):
     SET_SMTP_STATUS = "set_smtp_status"
     NUMBER_MAILBOX = "number_mailbox"
     COMMIT_MAILBOX = "commit_mailbox"
+    COUNT_TRIAL = "count_trial"
     DROP_MAILBOX = "drop_mailbox"
     PUT_TOKEN = "put_token"
     TOUCH_TOKEN = "touch_token"

@@ -8,8 +8,15 @@ local function append(stream_key, account_key, account, event_id, event, payload
   return id
 end
 
--- Appends `count` events given as triples (id, type, payload) from ARGV[first] on.
+-- Appends `count` events given as triples (id, type, payload) from ARGV[first] on. When the reply to
+-- a run was lost the client asks again: the batch that was logged last is not logged twice.
 local function append_all(stream_key, account_key, account, first, count, wake_channel)
+  if count > 0 and account_key then
+    if redis.call('HGET', account_key, 'logged') == ARGV[first] then
+      return
+    end
+    redis.call('HSET', account_key, 'logged', ARGV[first])
+  end
   for i = 0, count - 1 do
     local at = first + i * 3
     append(stream_key, account_key, account, ARGV[at], ARGV[at + 1], ARGV[at + 2])

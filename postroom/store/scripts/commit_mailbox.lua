@@ -1,5 +1,8 @@
 -- One step of sync: the cursor, the changed index blocks, the Message-IDs seen and the events,
 -- all or nothing (invariant I15). An empty block removes the block.
+-- Steps of a mailbox follow one another (`step` of the cursor): one that comes twice, because the
+-- reply to its first run was lost, is done already; one that comes late, when others read the
+-- state before it and wrote on, is refused. Else either would announce a message twice.
 -- KEYS: owners, account, mailboxes, index, seen, stream [, index to drop]
 -- ARGV: account, owner, events channel, path, cursor, most sights kept,
 --       block count, (number, bytes)..., sight count, hash..., event count, (id, type, payload)...
@@ -7,6 +10,17 @@
 -- include: append
 local account = ARGV[1]
 fence(KEYS[1], account, ARGV[2])
+local before = redis.call('HGET', KEYS[3], ARGV[4])
+local step = cjson.decode(ARGV[5]).step
+if step then
+  local last = before and cjson.decode(before).step or '0'
+  if step == last then
+    return 1
+  end
+  if tonumber(string.match(step, '^%d+')) ~= string.match(last, '^%d+') + 1 then
+    error({err = 'STALE the mailbox was changed meanwhile'})
+  end
+end
 redis.call('HSET', KEYS[3], ARGV[4], ARGV[5])
 if KEYS[7] then
   redis.call('UNLINK', KEYS[7])

@@ -92,6 +92,18 @@ async def test_a_crashing_watcher_leaves_the_others_alone(store: Store, dovecot:
         assert "bad" in here.runner.held
 
 
+async def test_an_account_whose_secrets_do_not_open_leaves_the_others_alone(
+    store: Store, dovecot: Dovecot
+) -> None:
+    async with world(store) as here:
+        # A password of a sealed text's shape, in a service without a secret: nobody can open it.
+        sealed = f"$wd01$aes-256-gcm${'0' * 32}${'0' * 24}${'0' * 32}$00"
+        await here.register(imap_account("bad", "runner9", dovecot.port, password=sealed))
+        await here.register(imap_account("good", "runner10", dovecot.port))
+        await here.until_state("good", "connected")
+        assert here.runner.held == {"good"}
+
+
 async def test_a_deleted_account_is_let_go(store: Store, dovecot: Dovecot) -> None:
     async with world(store) as here:
         await here.register(imap_account("a", "runner8", dovecot.port))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+import msgspec
 import pytest
 
 from postroom.errors import AccountUnusable
@@ -35,6 +36,34 @@ async def test_secrets_are_masked_and_the_mask_is_refused(api: Api) -> None:
     back = await api("PUT", "/v1/account/jane", {"imap": shown.json["imap"]}, path=ACCOUNT)
     assert back.status == 400
     assert [field["key"] for field in back.json["fields"]] == ["imap.auth.pass"]
+
+
+async def test_logins_in_urls_and_header_values_are_masked_and_may_come_back_so(api: Api) -> None:
+    secret = {
+        "webhooks": "https://user:canary-hook@example.com/hook",
+        "proxy": "socks5://user:canary-proxy@example.com:1080",
+        "webhooksCustomHeaders": [{"key": "X-Key", "value": "canary-header"}, {"key": "X-Empty"}],
+    }
+    await register(api, **secret)
+    shown = await api("GET", "/v1/account/jane", path=ACCOUNT)
+    assert b"canary" not in shown.body
+    assert shown.json["webhooks"] == "https://******:******@example.com/hook"
+    assert shown.json["webhooksCustomHeaders"][0] == {"key": "X-Key", "value": "******"}
+    assert b"canary" not in (await api("GET", "/v1/accounts", path="/v1/accounts")).body
+    before = await api.services.accounts.get("jane")
+    same = {name: shown.json[name] for name in secret}
+    for method, target in (("PUT", "/v1/account/jane"), ("POST", "/v1/account")):
+        body = {**same, "name": "J"} | ({"account": "jane"} if method == "POST" else {})
+        assert (await api(method, target, body)).status == 200
+    after = await api.services.accounts.get("jane")
+    assert after == msgspec.structs.replace(before, name="J")
+    moved = {"webhooks": "https://******:******@evil.example/hook"}
+    for target, method in (("/v1/account/jane", "PUT"), ("/v1/account", "POST")):
+        for name in ("jane", "new"):
+            body = {**moved, "name": "J"} | ({"account": name} if method == "POST" else {})
+            refused = await api(method, target, body)
+            assert refused.status == 400
+            assert [field["key"] for field in refused.json["fields"]] == ["webhooks"]
 
 
 async def test_every_wrong_field_is_named(api: Api) -> None:
@@ -146,10 +175,17 @@ async def test_accounts_are_listed_by_id_with_true_totals(api: Api) -> None:
 
 
 async def test_wrong_query_parameters_are_all_named(api: Api) -> None:
-    target = "/v1/accounts?page=-1&pageSize=1001&state=odd&what=1"
+    target = "/v1/accounts?page=-1&pageSize=1001&state=odd"
     got = await api("GET", target, path="/v1/accounts")
     keys = {field["key"] for field in got.json["fields"]}
-    assert keys == {"page", "pageSize", "state", "what"}
+    assert keys == {"page", "pageSize", "state"}
+
+
+async def test_a_query_parameter_that_no_route_knows_changes_nothing(api: Api) -> None:
+    await register(api)
+    target = "/v1/account/jane?_=1700000000&account=other&x-ee-timeout=x&locale=de"
+    got = await api("GET", target, path=ACCOUNT)
+    assert (got.status, got.json["account"]) == (200, "jane")
 
 
 async def test_sync_and_reconnect_ask_the_owner_only_when_told_to(api: Api) -> None:

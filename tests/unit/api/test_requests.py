@@ -45,10 +45,21 @@ async def test_a_body_that_is_no_object_is_400(api: Api, raw: bytes) -> None:
     assert (got.status, got.json["message"]) == (400, "Invalid input")
 
 
-@pytest.mark.parametrize("headers", [{"content-type": "text/xml"}, {"content-encoding": "gzip"}])
-async def test_another_media_type_is_415(api: Api, headers: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("headers", "text"),
+    [
+        # What curl sends with -d alone.
+        ({"content-type": "application/x-www-form-urlencoded"}, "Content-Type: application/json"),
+        ({"content-type": "text/xml"}, "Content-Type: application/json"),
+        ({"content-encoding": "gzip"}, "Content-Encoding"),
+    ],
+)
+async def test_another_media_type_is_415_and_says_what_is_wanted(
+    api: Api, headers: dict[str, str], text: str
+) -> None:
     got = await api("POST", "/v1/account", raw=b"<a/>", headers=headers)
     assert (got.status, got.json["error"]) == (415, "Unsupported Media Type")
+    assert text in got.json["message"]
 
 
 async def test_a_body_over_the_limit_is_413_declared_or_not(api: Api) -> None:
@@ -116,3 +127,30 @@ async def test_a_flood_of_query_fields_is_400(api: Api) -> None:
 async def test_a_repeated_parameter_is_refused(api: Api) -> None:
     got = await api("GET", "/v1/accounts?page=1&page=2", path="/v1/accounts")
     assert [field["key"] for field in got.json["fields"]] == ["page"]
+
+
+async def test_a_client_that_leaves_while_it_sends_crashes_nothing(api: Api) -> None:
+    sent: list[dict[str, object]] = []
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/v1/account",
+        "raw_path": b"/v1/account",
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"authorization", f"Bearer {api.caller.token}".encode())],
+        "client": ("192.0.2.7", 4242),
+        "server": ("127.0.0.1", 3000),
+    }
+    await api.caller.application(scope, receive, send)
+    assert sent[0]["status"] == 499

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,26 @@ def test_a_new_token_is_all_that_is_printed(redis: str, capsys: Captured) -> Non
     assert re.fullmatch(r"[0-9a-f]{64}", out)
 
 
+def test_on_a_terminal_the_prompt_does_not_stick_to_the_token(
+    redis: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    main(["tokens", "issue"])
+    assert re.fullmatch(r"[0-9a-f]{64}\n", capsys.readouterr().out)
+
+
+def test_a_token_for_a_store_that_was_not_there_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setenv("EENGINE_DATA_DIR", str(tmp_path / "data"))
+    assert main(["tokens", "issue"]) == 0
+    first = capsys.readouterr()
+    assert f"the new store {tmp_path / 'data'}" in first.err
+    assert len(first.out) == 64
+    assert main(["tokens", "issue"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_a_token_survives_export_and_import(redis: str, capsys: Captured) -> None:
     main(["tokens", "issue", "-s", "api", "--account", "a 1"])
     token = capsys.readouterr().out
@@ -46,7 +67,9 @@ def test_a_token_survives_export_and_import(redis: str, capsys: Captured) -> Non
         (["tokens", "issue", "-s", "root"], "Unknown scope root"),
         (["tokens", "export"], "--token is required"),
         (["tokens", "import", "-t", "nonsense"], "token"),
-        (["tokens", "burn"], "unknown command tokens"),
+        (["tokens", "burn"], "unknown command tokens burn: use one of tokens issue"),
+        (["tokens"], "unknown command tokens: use one of tokens issue"),
+        (["burn"], "unknown command burn: `postroom help` lists all"),
         (["password", "-p", "short"], "at least 8"),
         (["export"], "--account is required"),
         (["export", "-a", "nobody"], "Account"),

@@ -26,8 +26,9 @@ from postroom.imap.commands import (
     Store,
     move,
 )
+from postroom.imap.commands.list import MOST_MAILBOXES
 from postroom.imap.commands.search import Key
-from postroom.imap.encode import Offered
+from postroom.imap.encode import Line, Offered
 from postroom.imap.errors import ProtocolViolation
 from postroom.imap.types import Copied, Expunged, Quota
 from postroom.model.secret import Secret
@@ -270,3 +271,40 @@ def test_small_answers() -> None:
     assert play(GetQuotaRoot(), answer)[0] == (
         Quota("", {"STORAGE": (10, 512), "MESSAGE": (1, 2)}),
     )
+
+
+@pytest.mark.parametrize("code", [b"[COPYUID 7 x 2]", b"[COPYUID 7 1 1:99999999999]"])
+def test_a_copy_with_malformed_uids_is_a_copy_all_the_same(code: bytes) -> None:
+    result, _ = play(Copy("1", "Archive"), b"P1 OK " + code + b" done\r\n")
+    assert result == Copied()
+
+
+def test_numbers_that_cannot_be_are_not_told() -> None:
+    appended, _ = play(Append("INBOX", b"x"), b"P1 OK [APPENDUID 0 99999999999] done\r\n")
+    assert (appended.uid_validity, appended.uid) == (None, None)
+    for lines in (b"", b"* 99999999999999999999999 EXISTS\r\n"):
+        opened, _ = play(Select("INBOX"), lines + b"* 1 RECENT\r\nP1 OK done\r\n")
+        assert not opened.is_counted
+    for uid in (b"0", b"4294967296", b"99999999999"):
+        answer = b"* 1 FETCH (FLAGS () UID " + uid + b")\r\nP1 OK done\r\n"
+        found, _ = play(Fetch("1", "(UID FLAGS)", by_uid=False), answer)
+        assert found[0].uid is None
+
+
+def test_a_listing_without_end_is_a_violation() -> None:
+    lines = b"".join(b'* LIST () "/" "m%d"\r\n' % n for n in range(MOST_MAILBOXES + 1))
+    with pytest.raises(ProtocolViolation):
+        play(ListMailboxes(), lines)
+
+
+def test_a_login_under_way_does_not_show_its_password() -> None:
+    for command in (
+        Login("bob", Secret("canary-pass")),
+        Authenticate("PLAIN", "bob", Secret("canary-pass")),
+    ):
+        exchange = command.start(Offered(frozenset({"SASL-IR"})))
+        shown = repr(exchange) + repr(command)
+        assert "canary" not in shown
+        assert "Y2FuYXJ5" not in shown
+        assert "segments" not in shown
+    assert "canary" not in repr(Line().raw("LOGIN").quoted("canary-pass"))

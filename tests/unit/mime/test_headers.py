@@ -105,3 +105,7 @@ def test_hostile_headers_are_read_within_the_time_limit(piece: bytes) -> None:
     raw = piece * 150_000
     assert isinstance(decode_words(raw), str)
     assert isinstance(header_lines(raw), list)
+
+
+def test_comments_nested_without_end_are_nobody() -> None:
+    assert addresses(["(" * 100_000]) == ()

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import base64
 
-from postroom.mime.preview import preview_of
 from postroom.mime.text import (
     TextPart,
     cut_text,
@@ -60,10 +59,3 @@ def test_text_becomes_html_with_nested_quotes() -> None:
         "<div>hi &lt;b&gt;<blockquote>one<blockquote>two</blockquote></blockquote>end</div>"
     )
     assert text_to_html(">" * 1000 + "x").count("<blockquote>") == 20
-
-
-def test_a_preview_is_one_line_without_the_quoted_text() -> None:
-    assert preview_of("> old\nNew   words\nhere", None) == "New words here"
-    assert preview_of(None, "<style>p{}</style><p>From html</p>") == "From html"
-    assert preview_of("", None) is None
-    assert len(preview_of("x" * 1000, None) or "") == 256

@@ -58,3 +58,12 @@ def test_a_line_without_end_is_given_out_on_the_way() -> None:
     decoder = transfer_decoder("quoted-printable")
     assert decoder.feed(b"x" * 5000 + b"=4")
     assert (decoder.feed(b"1") + decoder.end()).endswith(b"A")
+
+
+def test_a_uuencoded_line_without_end_does_not_pile_up() -> None:
+    decoder = transfer_decoder("x-uuencode")
+    decoder.feed(b"begin 644 x\n")
+    for _ in range(50):
+        assert decoder.feed(b"x" * 5000) == b""
+    assert len(decoder._held) <= 1000  # type: ignore[attr-defined]
+    assert decoder.feed(b"\n#0V%T\n").endswith(b"Cat")

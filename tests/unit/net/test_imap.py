@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
@@ -270,6 +271,7 @@ async def test_a_login_that_fails_for_other_reasons_is_no_refusal_of_the_credent
         (b"TAG NO [ALERT] Application-specific password required\r\n", "AUTHENTICATIONFAILED"),
         (b"TAG NO [WEBALERT https://x] Web login required.\r\n", "WEBALERT"),
         (b"TAG NO [EXPIRED] password secret is too old\r\n", "EXPIRED"),
+        (b"TAG NO [PRIVACYREQUIRED] not AGJvYgBzZWNyZXQ= here\r\n", "PRIVACYREQUIRED"),
     ],
 )
 async def test_a_login_that_the_server_refuses_is_a_refusal(answer: bytes, code: str) -> None:
@@ -279,6 +281,7 @@ async def test_a_login_that_the_server_refuses_is_a_refusal(answer: bytes, code:
             await connection.login(BOB, soon())
         assert refused.value.public_code == code
         assert PASSWORD not in refused.value.text
+        assert "AGJvYgBzZWNyZXQ" not in refused.value.text
         await connection.close()
 
 
@@ -371,3 +374,38 @@ async def test_a_server_that_refuses_idle_is_an_answer() -> None:
             await connection.idle(asyncio.Event(), 30)
         assert connection.is_open
         await connection.close()
+
+
+async def test_a_done_that_is_not_answered_ends_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with scripted(READY, b"+ idling\r\n", None) as port:
+        connection = await connect(port)
+        monkeypatch.setattr("postroom.net.imap.IDLE_ANSWER_S", 0.2)
+        with pytest.raises(DeadlineExceeded):
+            await connection.idle(asyncio.Event(), 0.01)
+        assert not connection.is_open
+
+
+async def test_an_address_that_does_not_answer_costs_a_moment_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with scripted(READY) as port:
+        with socket.socket() as full, socket.socket() as first, socket.socket() as second:
+            full.bind(("127.0.0.2", port))
+            full.listen(0)
+            # The queue is full now: further connections are neither taken nor refused.
+            for waiting in (first, second):
+                waiting.setblocking(False)
+                waiting.connect_ex(("127.0.0.2", port))
+
+            async def both(*_told: object, **_more: object) -> list[tuple[object, ...]]:
+                return [
+                    (socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port))
+                    for host in ("127.0.0.2", "127.0.0.1")
+                ]
+
+            monkeypatch.setattr(loop, "getaddrinfo", both)
+            connection = await connect(port, host="mail.example.com")
+            await connection.close()

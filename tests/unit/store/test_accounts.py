@@ -146,8 +146,35 @@ async def test_a_wrong_secret_is_told_and_does_not_hide_the_account_from_a_searc
     other = Accounts(store, Sealer("other"), clock)
     with pytest.raises(SealBroken):
         await other.get("a")
+    page = await other.list(query="example")
+    assert [account.account for account, _ in page.items] == ["a"]
+
+
+async def test_a_damaged_record_is_told_and_hides_no_other_account(
+    accounts: Accounts, store: Store
+) -> None:
+    for name in ("bad", "good"):
+        await accounts.create(registration(name), added(name))
+    await store.command("HSET", store.keys.account("bad"), "record", "{broken")
     with pytest.raises(SealBroken):
-        await other.list(query="example")
+        await accounts.get("bad")
+    assert [account.account for account, _ in (await accounts.list()).items] == ["bad", "good"]
+    assert (await accounts.list(query="good")).total == 1
+
+
+async def test_a_write_whose_reply_was_lost_logs_its_events_once(
+    accounts: Accounts, owners: Owners, store: Store
+) -> None:
+    await accounts.create(registration("a"), [])
+    owner = await owners.assign("a", "w1")
+    events = added("a")
+    for _ in range(2):
+        # What the client does by itself when the connection breaks before the reply.
+        await accounts.set_state("a", owner, StateUpdate(connections=1), events)
+    logged = await EventLog(store).read(partition_of("a"))
+    assert [one.event.event_id for one in logged] == [one.event_id for one in events]
+    _, status = await accounts.get_with_status("a")
+    assert status.events == {"accountAdded": 1}
 
 
 async def test_an_unknown_account_is_not_found(accounts: Accounts) -> None:
@@ -334,6 +361,7 @@ async def _fill(store: Store, clock: FakeClock, name: str) -> None:
         number = await mailboxes.number_for(name, 1, path)
         cursor = MailboxCursor(path=path, uid_validity=1, number=number)
         await mailboxes.commit(name, owner, cursor, blocks={0: b"x"}, sighted=["<1@x>"])
+        await mailboxes.count_trial(name, owner, 1, [1], by=1)
     await Tokens(store, clock).issue(TokenRecord(account=name))
     day = clock.now_ms() // 86_400_000
     await store.batch(

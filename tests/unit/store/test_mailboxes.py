@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
 from postroom.cluster.members import Members
 from postroom.cluster.owners import Owners
 from postroom.crypto import Sealer
-from postroom.errors import AccountNotFound, Fenced
+from postroom.errors import AccountNotFound, Fenced, StoreUnavailable
 from postroom.events.emit import prepare
 from postroom.events.log import EventLog
 from postroom.model.account import Account
@@ -97,6 +98,17 @@ async def test_a_step_writes_cursor_blocks_and_events_together(
     assert await mailboxes.cursors(ACCOUNT) == {"INBOX": cursor}
     assert await mailboxes.blocks(ACCOUNT, 1) == {0: b"\x00\xff", 5: b"five"}
     assert await log_of(store) == ["0", "1", "2"]
+
+
+async def test_a_step_whose_reply_was_lost_announces_its_messages_once(
+    mailboxes: Mailboxes, store: Store, owner: Owner
+) -> None:
+    events = news(3)
+    for _ in range(2):
+        await mailboxes.commit(ACCOUNT, owner, cursor_at(1), blocks={0: b"x"}, events=events)
+    assert await log_of(store) == ["0", "1", "2"]
+    await mailboxes.commit(ACCOUNT, owner, cursor_at(1), blocks={0: b"y"}, events=news(1))
+    assert await log_of(store) == ["0", "1", "2", "0"]
 
 
 async def test_an_empty_block_removes_the_block(mailboxes: Mailboxes, owner: Owner) -> None:
@@ -197,3 +209,49 @@ async def test_a_message_id_of_any_text_is_remembered(mailboxes: Mailboxes, owne
     odd = ["\udcff broken", "\u4e2d\u6587", "x" * 100_000]
     await mailboxes.commit(ACCOUNT, owner, cursor_at(1), blocks={}, sighted=odd)
     assert await mailboxes.first_sights(ACCOUNT, odd) == [False, False, False]
+
+
+def next_of(cursor: MailboxCursor) -> MailboxCursor:
+    return msgspec.structs.replace(cursor, step=cursor.next_step())
+
+
+async def test_a_step_that_is_sent_twice_is_done_once(
+    mailboxes: Mailboxes, store: Store, owner: Owner
+) -> None:
+    first = next_of(cursor_at(1))
+    told = news(2)
+    for _ in range(2):
+        await mailboxes.commit(ACCOUNT, owner, first, blocks={0: b"a"}, events=told)
+    assert await log_of(store) == ["0", "1"]
+    await mailboxes.commit(ACCOUNT, owner, next_of(first), blocks={0: b"b"})
+    assert await mailboxes.blocks(ACCOUNT, 1) == {0: b"b"}
+
+
+async def test_a_step_that_comes_late_is_refused_and_changes_nothing(
+    mailboxes: Mailboxes, store: Store, owner: Owner
+) -> None:
+    """Its sender gave it up, read the state and wrote on; then the server got to it."""
+    late = next_of(cursor_at(1))
+    taken = next_of(cursor_at(1))
+    await mailboxes.commit(ACCOUNT, owner, taken, blocks={0: b"a"}, events=news(1))
+    with pytest.raises(StoreUnavailable):
+        await mailboxes.commit(ACCOUNT, owner, late, blocks={0: b"late"}, events=news(1))
+    await mailboxes.commit(ACCOUNT, owner, next_of(taken), blocks={0: b"b"})
+    with pytest.raises(StoreUnavailable):
+        await mailboxes.commit(ACCOUNT, owner, taken, blocks={0: b"late"}, events=news(1))
+    assert await mailboxes.cursors(ACCOUNT) != {"INBOX": late}
+    assert await mailboxes.blocks(ACCOUNT, 1) == {0: b"b"}
+    assert await log_of(store) == ["0"]
+
+
+async def test_readings_that_did_not_end_are_remembered(
+    mailboxes: Mailboxes, store: Store, owner: Owner
+) -> None:
+    await mailboxes.count_trial(ACCOUNT, owner, 1, [7, 8], by=1)
+    await mailboxes.count_trial(ACCOUNT, owner, 1, [7], by=1)
+    assert await mailboxes.trials(ACCOUNT) == {(1, 7): 2, (1, 8): 1}
+    await mailboxes.count_trial(ACCOUNT, owner, 1, [7, 8], by=-1)
+    assert await mailboxes.trials(ACCOUNT) == {(1, 7): 1}
+    await mailboxes.forget_trials(ACCOUNT, 1, [7, 8])
+    assert await mailboxes.trials(ACCOUNT) == {}
+    assert store.keys.account(ACCOUNT, "trials") not in await keys_of(store)

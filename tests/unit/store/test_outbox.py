@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest_asyncio
 
 from postroom.events.emit import prepare
@@ -169,3 +170,58 @@ async def test_an_unknown_queue_id_is_nothing(outbox: Outbox) -> None:
     assert await outbox.get("*") is None
     assert await outbox.source("nope") is None
     assert not await outbox.delete("nope")
+
+
+async def test_a_damaged_record_is_listed_by_what_is_left_of_it_and_can_be_deleted(
+    store: Store, outbox: Outbox, clock: FakeClock
+) -> None:
+    before = set(await store.command("KEYS", "*"))
+    shorn, broken, whole = (record(outbox, clock.now_ms() + at) for at in range(3))
+    for one in (shorn, broken, whole):
+        await outbox.put(one, b"x")
+    rest = msgspec.json.encode({"account": ACCOUNT, "attemptsMade": "many"})
+    for one, text in ((shorn, rest), (broken, b"{")):
+        key = store.keys.of(ACCOUNT, f"outbox:{one.queue_id}")
+        await store.command("HSET", key, "record", text)
+    listed = [item.record.queue_id for item in (await outbox.list()).items]
+    assert listed == [shorn.queue_id, whole.queue_id]
+    for one in (shorn, whole, broken):
+        assert await outbox.delete(one.queue_id)
+    # What belongs to a record that tells no account goes with the account.
+    await store.command("SREM", store.keys.account(ACCOUNT, "outboxes"), broken.queue_id)
+    assert set(await store.command("KEYS", "*")) == before
+
+
+async def test_a_deletion_looks_again_when_the_worker_wrote_meanwhile(
+    store: Store, outbox: Outbox, clock: FakeClock
+) -> None:
+    one = record(outbox, clock.now_ms())
+    await outbox.put(one, b"x")
+    seen = []
+
+    def announced(found: OutgoingMessage):  # type: ignore[no-untyped-def]
+        seen.append(found.phase)
+        return event(clock) if found.phase == "queued" else []
+
+    key = store.keys.of(ACCOUNT, f"outbox:{one.queue_id}")
+    sent = msgspec.json.encode(msgspec.structs.replace(one, phase="sent"))
+    find = outbox._find
+
+    async def find_and_finish(queue_id: str) -> int | None:
+        found = await find(queue_id)
+        if not seen:
+            command = store.command
+
+            async def late(*words: str) -> object:
+                reply = await command(*words)
+                store.command = command  # type: ignore[method-assign]  # once
+                await command("HSET", key, "record", sent)
+                return reply
+
+            store.command = late  # type: ignore[method-assign,assignment]  # a write in between
+        return found
+
+    outbox._find = find_and_finish  # type: ignore[method-assign]  # a write in between
+    assert await outbox.delete(one.queue_id, announced)
+    assert seen == ["queued", "sent"]
+    assert await EventLog(store).read(partition_of(ACCOUNT), "0", 10) == []

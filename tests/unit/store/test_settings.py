@@ -136,3 +136,22 @@ async def test_a_store_of_another_layout_is_refused(store: Store) -> None:
     await store.command("SET", store.keys.shared("layout"), "99")
     with pytest.raises(ConfigurationError, match="99"):
         await check_layout(store)
+
+
+async def test_a_change_during_a_read_is_seen_by_the_next_question(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reply that is on its way may be older than the change that was told meanwhile."""
+    await settings.put({"deliveryAttempts": 3})
+    batch = store.batch
+
+    async def changed_after_the_read(commands: object) -> list[object]:
+        replies = await batch(commands)  # type: ignore[arg-type]  # passed on as it came
+        await store.command("HSET", store.keys.shared("settings"), "deliveryAttempts", "4")
+        settings.forget()
+        return replies
+
+    monkeypatch.setattr(store, "batch", changed_after_the_read)
+    assert await settings.get("deliveryAttempts") == 3
+    monkeypatch.undo()
+    assert await settings.get("deliveryAttempts") == 4

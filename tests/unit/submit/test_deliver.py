@@ -343,3 +343,78 @@ async def test_the_sent_mark_is_written_even_when_the_store_was_away_for_a_momen
     monkeypatch.setattr(bench.clock, "sleep", no_wait)
     await bench.deliver_due()
     assert await bench.event_names() == ["messageSent"]
+
+
+async def test_a_damaged_record_ends_with_one_terminal_event(bench: Bench) -> None:
+    answer = await submit(bench)
+    key = bench.store.keys.of(ME, f"outbox:{answer.queue_id}")
+    rest = msgspec.json.encode({"account": ME, "messageId": "<a@b>", "attemptsMade": "many"})
+    await bench.store.command("HSET", key, "record", rest)
+    assert await bench.deliver_due() == 1
+    (event,) = await bench.events()
+    assert event.event == "messageFailed"
+    assert (event.data["queueId"], event.data["messageId"]) == (answer.queue_id, "<a@b>")
+    await bench.clock.advance(3600)
+    assert await bench.deliver_due() == 0
+
+
+async def test_a_record_without_anything_readable_is_dropped(bench: Bench) -> None:
+    answer = await submit(bench)
+    key = bench.store.keys.of(ME, f"outbox:{answer.queue_id}")
+    await bench.store.command("HSET", key, "record", "{")
+    assert await bench.deliver_due() == 1
+    await bench.clock.advance(3600)
+    assert await bench.deliver_due() == 0
+    assert (await bench.outbox.list()).total == 0
+
+
+async def test_an_account_whose_secrets_do_not_open_fails_attempt_by_attempt(bench: Bench) -> None:
+    await submit(bench, msgspec.structs.replace(HELLO, delivery_attempts=3))
+    key = bench.store.keys.account(ME)
+    record = await bench.store.command("HGET", key, "record")
+    await bench.store.command("HSET", key, "record", "{broken")
+    for _ in range(5):
+        await bench.deliver_due()
+        await bench.clock.advance(600)
+    assert await bench.event_names() == ["messageDeliveryError"] * 3 + ["messageFailed"]
+    assert bench.sink.messages == []
+    await bench.store.command("HSET", key, "record", record)
+
+
+async def test_a_locked_account_delays_what_was_sent_and_sends_it_not_again(bench: Bench) -> None:
+    answer = await submit(bench)
+    key = bench.store.keys.of(ME, f"outbox:{answer.queue_id}")
+    record = msgspec.json.decode(await bench.store.command("HGET", key, "record"))
+    await bench.store.command(
+        "HSET", key, "record", msgspec.json.encode(record | {"phase": "sent"})
+    )
+    await bench.store.command("HSET", bench.store.keys.account(ME), "record", "{broken")
+    for _ in range(20):
+        await bench.deliver_due()
+        await bench.clock.advance(700)
+    assert await bench.event_names() == []
+    assert (await bench.outbox.list()).total == 0
+
+
+async def test_a_message_deleted_from_the_outbox_ends_with_message_failed(bench: Bench) -> None:
+    answer = await submit(bench)
+    assert answer.queue_id is not None
+    assert await bench.submissions.withdraw(answer.queue_id)
+    (event,) = await bench.events()
+    assert event.event == "messageFailed"
+    assert event.data["error"] == "The message was deleted from the outbox"
+    assert event.data["queueId"] == answer.queue_id
+    assert not await bench.submissions.withdraw(answer.queue_id)
+    assert await bench.deliver_due() == 0
+    assert len(await bench.events()) == 1
+
+
+async def test_a_message_that_had_its_terminal_event_is_deleted_silently(bench: Bench) -> None:
+    bench.sink.data_replies.append("554 no")
+    answer = await submit(bench)
+    await bench.deliver_due()
+    before = await bench.event_names()
+    assert before[-1] == "messageFailed"
+    assert answer.queue_id is not None
+    assert await bench.submissions.withdraw(answer.queue_id)
+    assert await bench.event_names() == before

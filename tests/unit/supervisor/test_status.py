@@ -8,7 +8,7 @@ import pytest
 
 from postroom.config.options import Options
 from postroom.model.secret import Secret
-from postroom.supervisor.status import banner, program_name
+from postroom.supervisor.status import address, facts, next_steps, program_name
 
 
 @pytest.mark.parametrize(
@@ -24,15 +24,23 @@ def test_the_program_is_named_so_that_it_can_be_typed(started_as: str, name: str
     assert program_name(started_as, Path("/srv/mail")) == name
 
 
-def test_the_banner_names_a_reachable_address() -> None:
-    text = banner(Options(host="0.0.0.0", port=80), "/srv/data", 1.0)
+def test_the_facts_name_a_reachable_address() -> None:
+    text = "\n".join(facts(Options(host="0.0.0.0", port=80), "/srv/data", 1.0))
     assert "http://127.0.0.1:80/v1" in text
     assert "/srv/data" in text
-    assert "http://[::2]:80/v1" in banner(Options(host="::2", port=80), "", 1.0)
+    assert address(Options(host="::2", port=80)) == "http://[::2]:80"
 
 
-def test_the_banner_shows_neither_secret_nor_store_password() -> None:
+def test_neither_secret_nor_store_password_is_shown() -> None:
     options = Options(secret=Secret("canary"), redis_url="redis://:canary@h/1")
-    text = banner(options, "/srv/data", 1.0)
+    text = "\n".join([*facts(options, "/srv/data", 1.0), *next_steps(options, "postroom")])
     assert "canary" not in text
     assert "clear text" not in text
+    assert "with the EENGINE_REDIS of this terminal" in text
+
+
+def test_the_next_step_finds_the_data_directory_from_another_terminal() -> None:
+    plain = "\n".join(next_steps(Options(), "postroom"))
+    assert "$(postroom tokens issue" in plain
+    moved = "\n".join(next_steps(Options(data_dir="/srv/my mail"), "postroom"))
+    assert "$(EENGINE_DATA_DIR='/srv/my mail' postroom tokens issue" in moved

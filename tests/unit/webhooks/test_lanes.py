@@ -370,3 +370,40 @@ async def test_an_account_whose_secrets_do_not_open_stops_nobody(
     await house.emit_new("a", 1)
     await house.work()
     assert len(receiver.received) == 1
+
+
+async def test_an_event_that_crashes_its_delivery_is_given_up_in_the_end(
+    house: House, receiver: WebhookReceiver, clock: FakeClock
+) -> None:
+    await house.set_up(receiver.url)
+    await house.register("a")
+    ids = await house.emit_new("a", 2)
+    post = house.http.post
+
+    async def crash_on_the_first(url: str, body: bytes, *rest: object) -> object:
+        if b'"n":0' in body:
+            raise RuntimeError("nobody foresaw this")
+        return await post(url, body, *rest)  # type: ignore[arg-type]  # passed on as it came
+
+    house.http.post = crash_on_the_first  # type: ignore[method-assign,assignment]  # the crash
+    await house.dispatch()
+    for _ in range(MAX_ATTEMPTS + 1):
+        await house.serve_due()
+        await clock.advance(4 * 3600)
+    assert [one.event_id for one in receiver.received] == [ids[1]]
+    assert await house.waiting("a") == 0
+
+
+async def test_a_damaged_account_stops_no_other_one_of_its_partition(
+    house: House, receiver: WebhookReceiver
+) -> None:
+    await house.set_up(receiver.url)
+    names = [f"a{number}" for number in range(100)]
+    bad, good = [name for name in names if partition_of(name) == partition_of("a0")][:2]
+    for name in (bad, good):
+        await house.register(name)
+    await house.store.command("HSET", house.store.keys.account(bad), "record", "{broken")
+    await house.emit_new(bad, 1)
+    ids = await house.emit_new(good, 1)
+    await house.work()
+    assert ids[0] in [one.event_id for one in receiver.received]

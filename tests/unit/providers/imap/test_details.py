@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from postroom.providers.imap.details import ALONE_AFTER_TRIES, POISON_TRIES, Poison
+from postroom.providers.imap.details import (
+    ALONE_AFTER_TRIES,
+    DEATHS_ALLOWED,
+    POISON_TRIES,
+    Poison,
+)
 
 
 def test_harmless_messages_are_fetched_together() -> None:
@@ -31,3 +36,15 @@ def test_a_poisonous_message_is_given_up_in_the_end() -> None:
         assert not poison.is_given_up(1, 7)
         poison.before(1, [7])
     assert poison.is_given_up(1, 7)
+
+
+def test_a_message_that_a_worker_did_not_survive_is_read_alone_and_given_up_in_the_end() -> None:
+    poison = Poison()
+    poison.load({(1, 2): 1, (1, 7): DEATHS_ALLOWED})
+    assert poison.batches(1, [1, 2, 3, 4], 10) == [[1], [2], [3, 4]]
+    assert not poison.is_given_up(1, 2)
+    assert poison.is_given_up(1, 7)
+    assert poison.leftover(1) == [2, 7]
+    poison.survived(1, [2, 7])
+    assert poison.leftover(1) == []
+    assert poison.batches(1, [1, 2], 10) == [[1, 2]]

@@ -147,3 +147,49 @@ async def test_closed_connections_are_not_used_again(connections: CommandConnect
     with pytest.raises(ConnectionUnavailable):
         async with connections.use(soon()):
             pass
+
+
+async def test_a_connection_taken_while_another_is_swept_is_kept(
+    connections: CommandConnections,
+    clock: FakeClock,
+    opened: list[ImapConnection],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with connections.use(soon(), "INBOX"), connections.use(soon(), "Sent"):
+        pass
+    is_closing, may_close = asyncio.Event(), asyncio.Event()
+    close = ImapConnection.close
+
+    async def slow_close(connection: ImapConnection) -> None:
+        is_closing.set()
+        await may_close.wait()
+        await close(connection)
+
+    monkeypatch.setattr(ImapConnection, "close", slow_close)
+    await asyncio.sleep(0)
+    await clock.advance(2 * IDLE_S)
+    await asyncio.wait_for(is_closing.wait(), 5)
+    async with connections.use(soon()):
+        may_close.set()
+        sweeper = connections._sweeper
+        assert sweeper is not None
+        await asyncio.wait([sweeper], timeout=1)
+        assert not sweeper.done() or sweeper.exception() is None
+    assert len(opened) == 2
+
+
+async def test_a_call_in_line_when_the_account_closes_opens_nothing(
+    connections: CommandConnections, opened: list[ImapConnection]
+) -> None:
+    async with connections.use(soon()), connections.use(soon()):
+        waiting = asyncio.create_task(_use(connections))
+        await asyncio.sleep(0)
+        await connections.close()
+    with pytest.raises(ConnectionUnavailable):
+        await waiting
+    assert len(opened) == 2
+
+
+async def _use(connections: CommandConnections) -> None:
+    async with connections.use(soon()):
+        pass

@@ -1,0 +1,100 @@
+"""Real certificates of a small authority: good, expired, not yet valid, for another host."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from postroom.clock import Deadline, SystemClock
+from postroom.demo.imapd import ImapServer
+from postroom.demo.mailstore import MailStore
+from postroom.errors import ConnectFailed
+from postroom.model.account import ImapServer as Where
+from postroom.net import tls
+from postroom.net.imap import ImapConnection
+
+CLOCK = SystemClock()
+
+
+def openssl(directory: Path, *words: str) -> None:
+    subprocess.run(["openssl", *words], cwd=directory, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with an authority and the requests it has signed."""
+    directory = tmp_path_factory.mktemp("authority")
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    openssl(
+        directory,
+        *("req", "-x509", *key, "-days", "2", "-subj", "/CN=Authority"),
+        *("-keyout", "ca.key", "-out", "ca.pem"),
+    )
+    (directory / "index").touch()
+    (directory / "ca.conf").write_text(
+        "[ca]\ndefault_ca=d\n[d]\ndatabase=index\nserial=serial\nnew_certs_dir=.\n"
+        "certificate=ca.pem\nprivate_key=ca.key\ndefault_md=sha256\npolicy=p\n"
+        "copy_extensions=copy\nunique_subject=no\n[p]\ncommonName=supplied\n"
+    )
+    for name, host, start, end in (
+        ("good", "localhost", "20200101000000Z", "20991231000000Z"),
+        ("expired", "localhost", "20200101000000Z", "20210101000000Z"),
+        ("early", "localhost", "20980101000000Z", "20991231000000Z"),
+        ("wrong", "mail.example.com", "20200101000000Z", "20991231000000Z"),
+    ):
+        openssl(
+            directory,
+            *("req", "-new", *key, "-subj", f"/CN={host}"),
+            *("-addext", f"subjectAltName=DNS:{host}"),
+            *("-keyout", f"{name}.key", "-out", f"{name}.csr"),
+        )
+        openssl(
+            directory,
+            *("ca", "-batch", "-config", "ca.conf", "-rand_serial", "-notext"),
+            *("-startdate", start, "-enddate", end, "-in", f"{name}.csr", "-out", f"{name}.pem"),
+        )
+    return directory
+
+
+@asynccontextmanager
+async def serving(authority: Path, name: str) -> AsyncIterator[int]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority / f"{name}.pem", authority / f"{name}.key")
+    server = ImapServer(MailStore(), tls=context)
+    yield await server.start()
+    await server.stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("good", None),
+        ("expired", "CERT_HAS_EXPIRED"),
+        ("early", "CERT_NOT_YET_VALID"),
+        ("wrong", "ERR_TLS_CERT_ALTNAME_INVALID"),
+    ],
+)
+async def test_a_certificate_is_refused_by_the_name_of_its_fault(
+    authority: Path, monkeypatch: pytest.MonkeyPatch, name: str, code: str | None
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority / "ca.pem"))
+    tls._context.cache_clear()
+    try:
+        async with serving(authority, name) as port:
+            where = Where(host="localhost", port=port, secure=True)
+            opening = ImapConnection.open(where, clock=CLOCK, deadline=Deadline.after(CLOCK, 20))
+            if code is None:
+                connection = await opening
+                assert connection.is_encrypted
+                await connection.close()
+                return
+            with pytest.raises(ConnectFailed) as failed:
+                await opening
+            assert failed.value.public_code == code
+    finally:
+        tls._context.cache_clear()
