@@ -15,7 +15,6 @@ from postroom.net.faults import connect_failed
 from postroom.net.tls import client_context
 from postroom.net.wire import Wire, WireEnded
 
-
 # RFC 8305 5: an address that does not answer holds up the next one for this long only.
 NEXT_ADDRESS_S = 0.25
 
@@ -61,7 +60,7 @@ async def _connected(endpoint: Endpoint, local_address: str | None) -> socket.so
     connected = await aiohappyeyeballs.start_connection(
         found, local_addr_infos=own, happy_eyeballs_delay=NEXT_ADDRESS_S, loop=loop
     )
-    # What loops set on sockets they make themselves: a command must not wait for an acknowledgement.
+    # What loops set on sockets of their own: a command must not wait for an acknowledgement.
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connected
 
