@@ -6,6 +6,7 @@ Runs as root (mail then belongs to `nobody`) or as an ordinary user.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -24,6 +25,7 @@ from pathlib import Path
 
 PASSWORD = "secret"
 START_TIMEOUT_S = 15
+STOP_PATIENCE_S = 2
 
 _CONF = """
 base_dir = {directory}/run
@@ -137,15 +139,17 @@ class Dovecot:
         raise RuntimeError(f"dovecot did not answer: {self.log()}")
 
     def stop(self) -> None:
-        """End the server and every session."""
+        """End the server and every session, by force where it lingers over an open session."""
         if self.process is None:
             return
+        family = [self.process.pid, *_descendants(self.process.pid)]
         self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(10)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(STOP_PATIENCE_S)
+        for pid in family:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait(10)
         self.process = None
 
     def restart(self) -> None:
@@ -179,6 +183,19 @@ class Dovecot:
         status, reply = client.append(mailbox, flags, "", raw)
         assert status == "OK", reply
         client.logout()
+
+
+def _descendants(root: int) -> list[int]:
+    """The processes below a process: the server runs one for each session."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = entry.read_text().rsplit(")", 1)[1].split()
+            parents[int(entry.parent.name)] = int(fields[1])
+    found = [root]
+    for pid in found:
+        found.extend(child for child, parent in parents.items() if parent == pid)
+    return found[1:]
 
 
 def message(
