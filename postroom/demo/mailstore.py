@@ -107,9 +107,6 @@ class MailStore:
     def is_password(self, user: str, password: str) -> bool:
         return user in self._passwords and self._passwords[user] == password
 
-    def set_password(self, user: str, password: str) -> None:
-        self._passwords[user] = password
-
     def mailboxes(self, user: str) -> dict[str, StoredMailbox]:
         """The account's mailboxes by path."""
         return self._mailboxes[user]

@@ -58,11 +58,6 @@ class Framer:
         """Bytes held that are not yet given out."""
         return len(self._buffer) - self._start
 
-    @property
-    def missing_bytes(self) -> int:
-        """Bytes of an announced literal that have not come yet."""
-        return max(0, self._line - len(self._buffer))
-
     def feed(self, data: bytes) -> None:
         """Take in what the peer sent."""
         if self._start:

@@ -7,7 +7,6 @@ key (invariant I21): `delete_account.lua` knows every kind of key that an accoun
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,6 +17,7 @@ from postroom.errors import AccountNotFound, SealBroken, StoreUnavailable
 from postroom.model.account import Account, AccountState, AccountStatus
 from postroom.model.event import PreparedEvent
 from postroom.model.owner import Owner
+from postroom.model.paging import page_count
 from postroom.model.wire import encode, encode_record
 from postroom.store.account_hash import StateUpdate, read_account, read_status, written
 from postroom.store.account_listing import AccountFilter, every_id, matching
@@ -126,7 +126,7 @@ class Accounts:
         wanted = ids[page * page_size : (page + 1) * page_size]
         return AccountPage(
             total=len(ids),
-            pages=max(1, math.ceil(len(ids) / page_size)),
+            pages=page_count(len(ids), page_size),
             items=[
                 _listed(name, fields)
                 for name, fields in zip(wanted, await self._hashes(wanted), strict=True)

@@ -8,7 +8,6 @@ the sets when they are read next.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ import msgspec
 
 from postroom.clock import Clock, iso, parse_iso
 from postroom.crypto import new_token_value, token_id
+from postroom.model.paging import page_count
 from postroom.model.token import TokenAccess, TokenRecord
 from postroom.model.wire import encode
 from postroom.store.connection import Argument, Store
@@ -84,7 +84,7 @@ class Tokens:
         start = page * page_size
         return TokenPage(
             total=len(records),
-            pages=max(1, math.ceil(len(records) / page_size)),
+            pages=page_count(len(records), page_size),
             items=tuple(records[start : start + page_size]),
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from postroom.api.answers import Reply, answer
@@ -21,6 +20,7 @@ from postroom.api.schemas.submit import (
 from postroom.auth.access import Access
 from postroom.clock import iso
 from postroom.errors import NotFound
+from postroom.model.paging import page_count
 from postroom.store.queued import Queued, QueueState
 
 TAG = "Outbox"
@@ -34,7 +34,7 @@ async def list_outbox(call: Call[OutboxListParameters, None]) -> Reply:
         OutboxList(
             total=page.total,
             page=asked.page,
-            pages=max(1, math.ceil(page.total / asked.page_size)),
+            pages=page_count(page.total, asked.page_size),
             messages=[entry(queued) for queued in page.items],
         )
     )

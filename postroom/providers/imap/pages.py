@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 from dataclasses import dataclass
 
 import msgspec
 
 from postroom.errors import InvalidInput
 from postroom.model.message import MessageList, MessageSummary
+from postroom.model.paging import page_count
 
 _PREFIX = "imap"
 # Contract B1.
@@ -41,7 +41,7 @@ class Page:
 
     def answer(self, total: int, messages: list[MessageSummary]) -> MessageList:
         """The page with its totals and the cursors to its neighbours."""
-        pages = max(1, math.ceil(total / self.size))
+        pages = page_count(total, self.size)
         has_next = self.number + 1 < pages
         return MessageList(
             total=total,
