@@ -153,7 +153,7 @@ def test_a_frozen_worker_is_killed_and_replaced(start: Start) -> None:
     supervised = start({"frozen": 1}, limits={"look_s": 0.2, "silent_s": 8.0})
     until(lambda: len(supervised.members()) == 1)
     first = supervised.members()[0]
-    until(lambda: bool(supervised.members()) and supervised.members()[0].pid != first.pid)
+    until(lambda: any(member.pid != first.pid for member in supervised.members()))
     assert "worker.silent" in supervised.log()
 
 
