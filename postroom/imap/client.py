@@ -18,6 +18,7 @@ from postroom.imap.encode import Offered
 from postroom.imap.errors import ImapRefused, ProtocolViolation
 from postroom.imap.fetch import FLAGS_LINE, read_flags_line
 from postroom.imap.framing import Framer, Limits
+from postroom.imap.lines import read_flag_lines
 from postroom.imap.responses import (
     Capabilities,
     Code,
@@ -45,7 +46,7 @@ class ImapClient:
         self._ended: Tagged | None = None
         self._last: Exchange[Any] | None = None
         self._count = 0
-        # True between the tagged OK of STARTTLS and `begin_tls`.
+        # True from the tagged OK of STARTTLS or COMPRESS to `begin_tls` or `begin_compressed`.
         self._is_sealed = False
         self.greeting: Notice | None = None
         self.capabilities: frozenset[str] = frozenset()
@@ -109,22 +110,42 @@ class ImapClient:
             raise ProtocolViolation("The mail server sent more in the clear after STARTTLS")
         self.capabilities = frozenset()
 
+    def take_pending(self) -> bytes:
+        """The bytes that came after the tagged OK of COMPRESS: the start of the compressed stream
+        (RFC 4978 3), for whoever inflates it."""
+        return self._framer.take_pending()
+
+    def begin_compressed(self) -> None:
+        """From here on `receive` gets inflated bytes; what was pending must have been taken."""
+        if self._framer.pending_bytes:
+            raise RuntimeError("compressed bytes are pending: take them first")
+        self._is_sealed = False
+
     def receive(self, data: bytes) -> list[Unsolicited]:
         """Take in bytes; what no command asked for comes out."""
         framer = self._framer
         framer.feed(data)
         news: list[Unsolicited] = []
-        while True:
-            quick = framer.match(FLAGS_LINE)
-            if quick is not None:
-                self._untagged(Fetched(read_flags_line(quick)), news)
+        while not self._is_sealed:
+            if self.greeting is not None and self._take_flags(news):
                 continue
             raw = framer.next()
             if raw is None:
-                return news
+                break
             self._dispatch(read_response(raw), news)
-            if self._is_sealed:
-                return news
+        framer.trim()
+        return news
+
+    def _take_flags(self, news: list[Unsolicited]) -> bool:
+        """Step over plain flag lines by the fast road; whether there may be more."""
+        lines = self._exchange.lines if self._exchange is not None else None
+        if lines is not None:
+            self._framer.step(read_flag_lines, lines)
+        quick = self._framer.match(FLAGS_LINE)
+        if quick is None:
+            return False
+        self._untagged(Fetched(read_flags_line(quick)), news)
+        return True
 
     def _dispatch(self, response: Response, news: list[Unsolicited]) -> None:
         if isinstance(response, Tagged):

@@ -18,30 +18,38 @@ from postroom.imap.envelope import read_envelope
 from postroom.imap.tokens import Token
 from postroom.imap.types import FetchedMessage
 
-# UID before FLAGS as Dovecot and Gmail send it, or after as Cyrus and Exchange do.
+# UID before FLAGS as Dovecot and Gmail send it, or after as Cyrus and Exchange do. Whatever the
+# tokeniser might read otherwise than by spaces (`[`, `{`, quotes, 8-bit) takes the long road.
 FLAGS_LINE = re.compile(
-    rb"\* (\d{1,10}) FETCH \((?:UID (\d{1,10}) )?(?:MODSEQ \((\d{1,19})\) )?"
-    rb"FLAGS \(([!#-\'+-z|}~\\ ]{0,2000}+)\)(?: UID (\d{1,10}))?(?: MODSEQ \((\d{1,19})\))?\)\r\n"
+    rb"\* (\d{1,9}) FETCH \((?:UID (\d{1,10}) )?(?:MODSEQ \((\d{1,19})\) )?"
+    rb"FLAGS \(([!#-\'+-Z\\\]-z|}~ ]{0,2000}+)\)"
+    rb"(?: UID (\d{1,10}))?(?: MODSEQ \((\d{1,19})\))?\)\r\n"
 )
+
+
+# `\\Recent` is about the session; an atom NIL is no flag.
+_NO_FLAGS = frozenset(("\\Recent", "NIL", "nil", "Nil"))
 
 
 def read_flags_line(found: re.Match[bytes]) -> FetchedMessage:
     """The message of a `FLAGS_LINE` match."""
     seq, uid, modseq, flags, late_uid, late_modseq = found.groups()
-    uid = uid or late_uid
-    modseq = modseq or late_modseq
+    # Of two the last counts, as on the long road.
+    uid = late_uid or uid
+    modseq = late_modseq or modseq
     return FetchedMessage(
         int(seq),
         reading.message_number(uid),
-        _flags_of(flags),
+        flags_of(flags),
         int(modseq) if modseq else None,
     )
 
 
 # A mailbox knows some dozen combinations of flags; each is split once and then shared.
 @lru_cache(maxsize=4096)
-def _flags_of(raw: bytes) -> tuple[str, ...]:
-    return tuple(flag for flag in raw.decode("ascii").split() if flag != "\\Recent")
+def flags_of(raw: bytes) -> tuple[str, ...]:
+    """The flags between the parentheses of a plain line, as `reading.flags` has them."""
+    return tuple(flag for flag in raw.decode("ascii").split() if flag not in _NO_FLAGS)
 
 
 def read_fetch(seq: int, items: list[Token]) -> FetchedMessage:

@@ -9,9 +9,13 @@ resumes where the last one stopped, and a literal is stepped over by its announc
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from postroom.imap.errors import ProtocolViolation
+
+T = TypeVar("T")
 
 # All lines of one response together. A SEARCH answer with 1,000,000 UIDs is 8 MB.
 MOST_LINE_BYTES = 16 * 1024 * 1024
@@ -38,6 +42,11 @@ class Limits:
 class Framer:
     """Collects bytes and gives complete responses without their final CRLF."""
 
+    __slots__ = (
+        *("_limits", "_is_server", "literals_to_ask"),
+        *("_buffer", "_start", "_line", "_scan", "_skipped"),
+    )
+
     def __init__(self, limits: Limits = Limits(), *, is_server: bool = False) -> None:
         self._limits = limits
         self._is_server = is_server
@@ -60,22 +69,48 @@ class Framer:
 
     def feed(self, data: bytes) -> None:
         """Take in what the peer sent."""
+        self.trim()
+        self._buffer += data
+
+    def trim(self) -> None:
+        """Give back the memory of what was given out; a bytearray cuts its front for nothing."""
         if self._start:
             del self._buffer[: self._start]
             self._line -= self._start
             self._scan -= self._start
             self._start = 0
-        self._buffer += data
+
+    def take_pending(self) -> bytes:
+        """The bytes held that are not yet given out; they are held no longer."""
+        data = bytes(memoryview(self._buffer)[self._start :])
+        self._buffer = bytearray()
+        self._step_to(0)
+        return data
 
     def match(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
         """Step over a complete response that matches `pattern` (CRLF included): the fast road."""
-        if self._scan != self._start:
+        # After a literal, what stands at `_start` is known not to be one line.
+        if self._line != self._start:
             return None
         found = pattern.match(self._buffer, self._start)
         if found is not None:
-            self._start = found.end()
-            self._resume()
+            self._step_to(found.end())
         return found
+
+    def step(self, read: Callable[[bytearray, int, T], int], into: T) -> None:
+        """Step over what `read` takes of the buffer: complete responses, CRLF included.
+
+        `read` gets the buffer and where the next response starts, and gives where the first one
+        starts that it did not take. It must not change or keep the buffer.
+        """
+        if self._line == self._start:
+            end = read(self._buffer, self._start, into)
+            if end != self._start:
+                self._step_to(end)
+
+    def _step_to(self, start: int) -> None:
+        self._start = start
+        self._resume()
 
     def next(self) -> bytes | None:
         """The next complete response, or None until more bytes come."""
@@ -91,8 +126,7 @@ class Framer:
             size = self._announced(end)
             if size is None:
                 response = bytes(memoryview(buffer)[self._start : end])
-                self._start = end + 2
-                self._resume()
+                self._step_to(end + 2)
                 return response
             self._skip(end + 2, size)
         return None

@@ -69,6 +69,12 @@ def from_numbers(numbers: Iterable[int]) -> UidSet:
     return UidSet(_joined([(number, number) for number in sorted(set(numbers))]))
 
 
+def united(one: UidSet, other: UidSet) -> UidSet:
+    """What is in either set."""
+    ranges = _joined(sorted(one.ranges + other.ranges))
+    return UidSet(ranges, one.has_star or other.has_star)
+
+
 def expand(ranges: Iterable[tuple[int, int]]) -> tuple[int, ...]:
     """Every number of the ranges, in their order; raises ProtocolViolation beyond the limit."""
     kept = tuple(ranges)

@@ -17,6 +17,7 @@ from postroom.imap.commands.fetch import Fetch
 from postroom.imap.commands.id import Id
 from postroom.imap.commands.idle import Idle
 from postroom.imap.commands.list import ListMailboxes
+from postroom.imap.commands.listing import FlagListing, ListFlags
 from postroom.imap.commands.login import Login
 from postroom.imap.commands.logout import Logout
 from postroom.imap.commands.mailbox import Create, Delete, Rename, Subscribe, Unsubscribe
@@ -43,9 +44,11 @@ __all__ = [
     "Exchange",
     "Expunge",
     "Fetch",
+    "FlagListing",
     "GetQuotaRoot",
     "Id",
     "Idle",
+    "ListFlags",
     "ListMailboxes",
     "Login",
     "Logout",

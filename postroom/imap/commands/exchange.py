@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from postroom.imap.encode import Offered
+from postroom.imap.lines import FlagLines
 from postroom.imap.responses import Response, Tagged
 
 R_co = TypeVar("R_co", covariant=True)
@@ -35,6 +36,8 @@ class Exchange(Generic[R_co]):
     answer: Callable[[bytes], bytes] | None = None
     # After the tagged OK another protocol starts: the bytes that follow are not IMAP.
     is_last: bool = False
+    # Plain flag lines go here without a response each (`imap.lines`).
+    lines: FlagLines | None = None
 
 
 class Command(Protocol[R_co]):

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 
 from postroom.imap.client import ImapClient
 from postroom.imap.commands import Append, Idle, Login, Noop, StartTls
+from postroom.imap.commands.exchange import Command, Exchange, done
+from postroom.imap.encode import Offered
 from postroom.imap.errors import ImapRefused, ProtocolViolation
 from postroom.imap.types import Alert, Bye, Exists, Expunged
 from postroom.model.secret import Secret
@@ -108,6 +112,48 @@ def test_bytes_in_the_clear_after_starttls_are_never_read(injected: bytes) -> No
     assert client.capabilities == {"IMAP4REV1", "STARTTLS"}
     with pytest.raises(ProtocolViolation):
         client.begin_tls()
+
+
+@dataclass(frozen=True)
+class Compressing(Command[None]):
+    """COMPRESS DEFLATE as the client sees it."""
+
+    def start(self, offered: Offered) -> Exchange[None]:
+        return Exchange((b"COMPRESS DEFLATE\r\n",), done, is_last=True)
+
+
+PACKED = b"\x00\r\n* 3 EXISTS\r\nP1 OK\r\n"
+
+
+def test_what_follows_the_ok_of_compress_is_handed_over_unread_at_every_split() -> None:
+    stream = b"* 2 EXISTS\r\nP1 OK go\r\n" + PACKED
+    for at in range(len(stream) + 1):
+        client = greeted("IMAP4rev1 COMPRESS=DEFLATE")
+        client.begin(Compressing())
+        news = client.receive(stream[:at])
+        news += client.receive(stream[at:])
+        client.result()
+        assert news == [Exists(2)]
+        assert client.take_pending() == PACKED
+        assert client.take_pending() == b""
+        client.begin_compressed()
+        assert client.offered.has("COMPRESS=DEFLATE")
+        assert client.receive(b"* 4 EXISTS\r\n") == [Exists(4)]
+
+
+def test_compressed_bytes_that_nobody_took_are_not_read_as_a_dialogue() -> None:
+    client = greeted()
+    client.begin(Compressing())
+    client.receive(b"P1 OK go\r\n* 3 EXISTS\r\n")
+    with pytest.raises(RuntimeError):
+        client.begin_compressed()
+    assert client.receive(b"* 4 EXISTS\r\n") == []
+
+
+def test_a_refused_compress_leaves_the_dialogue_as_it_was() -> None:
+    client = greeted()
+    client.begin(Compressing())
+    assert client.receive(b"P1 NO busy\r\n* 3 EXISTS\r\n") == [Exists(3)]
 
 
 def test_what_was_offered_in_the_clear_is_forgotten_with_tls() -> None:

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroom.imap.errors import ProtocolViolation
-from postroom.imap.sets import encode_set, expand, from_numbers, parse_ordered, parse_set
+from postroom.imap.sets import (
+    UidSet,
+    encode_set,
+    expand,
+    from_numbers,
+    parse_ordered,
+    parse_set,
+    united,
+)
 
 
 def test_numbers_become_the_shortest_ranges() -> None:
@@ -57,3 +65,7 @@ def test_nonsense_is_a_violation(text: str) -> None:
 def test_sets_join_touching_ranges() -> None:
     assert from_numbers([1, 2, 4]).ranges == ((1, 2), (4, 4))
     assert str(parse_set("1:3,2:9,11")) == "1:9,11"
+
+
+def test_two_sets_are_united() -> None:
+    assert united(parse_set("1:3,9"), parse_set("4,7:*")) == UidSet(((1, 4), (7, 4294967295)), True)
