@@ -30,9 +30,22 @@ from postroom.imap.responses import (
     names_of,
     read_response,
 )
-from postroom.imap.types import Alert, Bye, Exists, Expunged, Fetched, Unsolicited, Vanished
+from postroom.imap.types import (
+    Alert,
+    Bye,
+    Exists,
+    Expunged,
+    Fetched,
+    Listed,
+    Overflowed,
+    Told,
+    Unsolicited,
+    Vanished,
+)
 
-_NEWS = (Fetched, Exists, Expunged, Vanished)
+_NEWS = (Fetched, Exists, Expunged, Vanished, Told, Listed)
+# Both make mailbox names and strings UTF-8 (RFC 6855 3, RFC 9051 6.3.1).
+_UTF8 = frozenset(("UTF8=ACCEPT", "IMAP4REV2"))
 
 
 class ImapClient:
@@ -64,7 +77,12 @@ class ImapClient:
     @property
     def offered(self) -> Offered:
         """What commands are written for."""
-        return Offered(self.capabilities, is_utf8="UTF8=ACCEPT" in self.enabled)
+        return Offered(self.capabilities, self.is_utf8)
+
+    @property
+    def is_utf8(self) -> bool:
+        """Whether mailbox names are UTF-8 and no longer modified UTF-7."""
+        return not _UTF8.isdisjoint(self.enabled)
 
     def begin(self, command: Command[Any]) -> None:
         """Start a command; its first segment is ready to be sent."""
@@ -132,7 +150,7 @@ class ImapClient:
             raw = framer.next()
             if raw is None:
                 break
-            self._dispatch(read_response(raw), news)
+            self._dispatch(read_response(raw, is_utf8=self.is_utf8), news)
         framer.trim()
         return news
 
@@ -206,6 +224,8 @@ class ImapClient:
         if response.status == "BYE":
             self.bye = response.text
             news.append(Bye(response.text))
+        elif response.code is not None and response.code.name == "NOTIFICATIONOVERFLOW":
+            news.append(Overflowed())
         else:
             self._alert(response.code, response.text, news)
 

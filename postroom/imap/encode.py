@@ -25,6 +25,8 @@ MOST_QUOTED_BYTES = 1000
 _ATOM = re.compile(r"[A-Za-z0-9][A-Za-z0-9:,./_-]*\Z")
 _FLAG = re.compile(r"\\?[^\x00-\x20\x7f-\uffff(){%*\"\\\]]+\Z")
 _QUOTABLE = re.compile(rb"[\x01-\x09\x0b\x0c\x0e-\x7f]*\Z")
+# After UTF8=ACCEPT or in IMAP4rev2 a quoted string may hold UTF-8 (RFC 6855 3).
+_QUOTABLE_UTF8 = re.compile(rb"[\x01-\x09\x0b\x0c\x0e-\xff]*\Z")
 _SAFE_TEXT = re.compile(r"[\x20-\x7e]*\Z")
 
 
@@ -72,19 +74,29 @@ class Line:
     def string(self, value: str | bytes) -> Line:
         """An astring: an atom, a quoted string or a literal, whichever is needed."""
         data = value.encode("utf-8", "replace") if isinstance(value, str) else value
-        if len(data) > MOST_QUOTED_BYTES or not _QUOTABLE.match(data):
-            return self.literal(data)
-        text = data.decode("ascii")
-        if _ATOM.match(text) and text.upper() != "NIL":
-            return self._add(data)
-        return self.quoted(text)
+        if data.isascii():
+            text = data.decode("ascii")
+            if len(data) <= MOST_QUOTED_BYTES and _ATOM.match(text) and text.upper() != "NIL":
+                return self._add(data)
+        return self._quoted(data)
 
     def quoted(self, text: str) -> Line:
         """A quoted string, where the grammar takes nothing else than a string."""
-        data = text.encode("utf-8", "replace")
-        if len(data) > MOST_QUOTED_BYTES or not _QUOTABLE.match(data):
+        return self._quoted(text.encode("utf-8", "replace"))
+
+    def _quoted(self, data: bytes) -> Line:
+        if len(data) > MOST_QUOTED_BYTES or not self._is_quotable(data):
             return self.literal(data)
         return self._add(b'"' + data.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"')
+
+    def _is_quotable(self, data: bytes) -> bool:
+        if data.isascii() or not self.offered.is_utf8:
+            return _QUOTABLE.match(data) is not None
+        try:
+            data.decode()
+        except UnicodeDecodeError:
+            return False
+        return _QUOTABLE_UTF8.match(data) is not None
 
     def mailbox(self, path: str) -> Line:
         """A mailbox name: modified UTF-7, or UTF-8 after ENABLE UTF8=ACCEPT."""

@@ -18,6 +18,17 @@ class ProtocolViolation(PostroomError):
     is_temporary = True
 
 
+class AnswerUnreadable(PostroomError):
+    """The server did what was asked and answered it in a way that tells nothing.
+
+    Only the one command is lost: the dialogue goes on.
+    """
+
+    status = 503
+    code = "EPROTOCOL"
+    is_temporary = True
+
+
 class ImapRefused(Refused):
     """A tagged NO or BAD; the response code is the public code (contract E3)."""
 

@@ -12,7 +12,6 @@ from functools import lru_cache
 from postroom.imap import utf7
 from postroom.imap.sets import MOST_NUMBER
 from postroom.imap.tokens import Token
-from postroom.imap.types import MailboxStatus
 
 # 64-bit numbers (MODSEQ, sizes) have at most 20 digits; longer texts are nonsense.
 MOST_DIGITS = 20
@@ -117,25 +116,3 @@ def inner_number(value: Token) -> int | None:
     if isinstance(value, list):
         value = value[0] if value else None
     return number(value)
-
-
-_STATUS_FIELDS: dict[str, str] = {
-    "MESSAGES": "messages",
-    "UNSEEN": "unseen",
-    "UIDNEXT": "uid_next",
-    "UIDVALIDITY": "uid_validity",
-    "HIGHESTMODSEQ": "highest_modseq",
-    "DELETED": "deleted",
-    "SIZE": "size",
-}
-
-
-def status(path: Token, told: list[Token]) -> MailboxStatus:
-    """The list of a STATUS response."""
-    found = pairs(told)
-    counters = {
-        field: count
-        for name, field in _STATUS_FIELDS.items()
-        if (count := inner_number(found.get(name))) is not None
-    }
-    return MailboxStatus(mailbox(path), mailbox_id=object_id(found.get("MAILBOXID")), **counters)

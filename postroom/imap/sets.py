@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 import msgspec
 
@@ -16,6 +17,8 @@ from postroom.imap.errors import ProtocolViolation
 MOST_NUMBER = 4_294_967_295
 # No set of a server is written out beyond this: `1:4294967295` is 12 bytes (I28).
 MOST_EXPANDED = 10_000_000
+# An answer to SEARCH is split in pieces of this size.
+_PIECE_BYTES = 65_536
 
 
 class UidSet(msgspec.Struct, frozen=True):
@@ -35,6 +38,31 @@ class UidSet(msgspec.Struct, frozen=True):
     def __len__(self) -> int:
         return sum(last - first + 1 for first, last in self.ranges)
 
+    @property
+    def least(self) -> int | None:
+        """The lowest number."""
+        return self.ranges[0][0] if self.ranges else None
+
+    @property
+    def most(self) -> int | None:
+        """The highest number."""
+        return self.ranges[-1][1] if self.ranges else None
+
+    def highest(self, skip: int, count: int) -> list[int]:
+        """`count` numbers from the highest down, after the first `skip` of them."""
+        found: list[int] = []
+        for first, last in reversed(self.ranges):
+            size = last - first + 1
+            if skip >= size:
+                skip -= size
+                continue
+            top = last - skip
+            skip = 0
+            found += range(top, max(first - 1, top - count + len(found)), -1)
+            if len(found) >= count:
+                break
+        return found
+
     def __str__(self) -> str:
         return ",".join(_range_text(first, last) for first, last in self.ranges)
 
@@ -49,6 +77,46 @@ def parse_set(text: str) -> UidSet:
         pair = (_number(first), _number(last) if colon else _number(first))
         pairs.append((min(pair), max(pair)))
     return UidSet(_joined(sorted(pairs)), has_star)
+
+
+def parse_loosely(text: str) -> tuple[UidSet, bool]:
+    """What can be read of a set, and whether that is all of it."""
+    pairs: list[tuple[int, int]] = []
+    is_whole = True
+    for item in text.split(","):
+        try:
+            pairs += parse_ordered(item)
+        except ProtocolViolation:
+            is_whole = False
+    return UidSet(_joined(sorted(pairs)), "*" in text), is_whole
+
+
+def read_numbers(text: bytes) -> UidSet:
+    """The set of numbers with spaces between, as SEARCH answers; what cannot be one is left out.
+
+    500,000 of them never stand in memory one by one: they are read in pieces, into ranges.
+    """
+    pairs: list[tuple[int, int]] = []
+    first, last = 0, -1
+    for word in _words(text):
+        number = int(word) if len(word) <= 10 else 0
+        if number == last + 1 and pairs:
+            last = number
+            pairs[-1] = (first, last)
+        elif 0 < number <= MOST_NUMBER:
+            first = last = number
+            pairs.append((first, last))
+    is_ascending = all(low[1] < high[0] for low, high in pairwise(pairs))
+    return UidSet(tuple(pairs) if is_ascending else _joined(sorted(pairs)))
+
+
+def _words(text: bytes) -> Iterator[bytes]:
+    at = 0
+    while at < len(text):
+        end = text.find(b" ", at + _PIECE_BYTES)
+        end = len(text) if end < 0 else end
+        yield from text[at:end].split()
+        at = end
 
 
 def parse_ordered(text: str) -> tuple[tuple[int, int], ...]:
@@ -69,10 +137,13 @@ def from_numbers(numbers: Iterable[int]) -> UidSet:
     return UidSet(_joined([(number, number) for number in sorted(set(numbers))]))
 
 
-def united(one: UidSet, other: UidSet) -> UidSet:
-    """What is in either set."""
-    ranges = _joined(sorted(one.ranges + other.ranges))
-    return UidSet(ranges, one.has_star or other.has_star)
+def united(*sets: UidSet) -> UidSet:
+    """All numbers of some sets."""
+    kept = [one for one in sets if one.ranges]
+    if len(kept) == 1:
+        return kept[0]
+    ranges = _joined(sorted(pair for one in kept for pair in one.ranges))
+    return UidSet(ranges, any(one.has_star for one in kept))
 
 
 def expand(ranges: Iterable[tuple[int, int]]) -> tuple[int, ...]:

@@ -74,7 +74,7 @@ class FetchedMessage(msgspec.Struct, frozen=True, gc=False):
 
 
 class MailboxStatus(msgspec.Struct, frozen=True, gc=False):
-    """The answer to STATUS."""
+    """The counters of a mailbox; `append_limit` is 0 where nothing can be stored (RFC 7889)."""
 
     path: str
     messages: int | None = None
@@ -85,6 +85,8 @@ class MailboxStatus(msgspec.Struct, frozen=True, gc=False):
     mailbox_id: str | None = None
     deleted: int | None = None
     size: int | None = None
+    append_limit: int | None = None
+    deleted_storage: int | None = None
 
 
 class ListedMailbox(msgspec.Struct, frozen=True, gc=False):
@@ -94,10 +96,25 @@ class ListedMailbox(msgspec.Struct, frozen=True, gc=False):
     delimiter: str | None = None
     attributes: frozenset[str] = frozenset()
     status: MailboxStatus | None = None
+    # OLDNAME: what it was called until now, after a RENAME (RFC 5465 5.4, RFC 9051 7.3.1).
+    old_path: str | None = None
 
     def has(self, attribute: str) -> bool:
         """Whether the attribute is there, whatever its case (RFC 9051 7.3.1)."""
         return attribute.lower() in {known.lower() for known in self.attributes}
+
+
+class Told(msgspec.Struct, frozen=True, gc=False):
+    """The answer to STATUS; or news of a mailbox that is not selected (NOTIFY, RFC 5465 5)."""
+
+    status: MailboxStatus
+
+
+class Listed(msgspec.Struct, frozen=True, gc=False):
+    """A line of LIST, LSUB or XLIST; or news of the tree (NOTIFY, RFC 5465 5.4)."""
+
+    name: str
+    mailbox: ListedMailbox
 
 
 class Selected(msgspec.Struct, frozen=True, gc=False):
@@ -144,6 +161,62 @@ class Quota(msgspec.Struct, frozen=True, gc=False):
     resources: dict[str, tuple[int, int]] = {}
 
 
+class QuotaRoots(msgspec.Struct, frozen=True, gc=False):
+    """Which quota roots count for a mailbox (RFC 9208 4.1.3)."""
+
+    path: str
+    roots: tuple[str, ...] = ()
+
+
+class NamespacePart(msgspec.Struct, frozen=True, gc=False):
+    """One namespace: what its mailboxes begin with, and their delimiter."""
+
+    prefix: str = ""
+    delimiter: str | None = None
+
+
+class Namespaces(msgspec.Struct, frozen=True, gc=False):
+    """The three lists of RFC 2342: one's own, other people's, shared."""
+
+    personal: tuple[NamespacePart, ...] = ()
+    others: tuple[NamespacePart, ...] = ()
+    shared: tuple[NamespacePart, ...] = ()
+
+
+class Found(msgspec.Struct, frozen=True, gc=False):
+    """The answer to SEARCH or, with more than numbers in it, to an extended one (RFC 4731).
+
+    `is_whole` is false when numbers were sent that cannot be read.
+    """
+
+    numbers: UidSet = UidSet()
+    least: int | None = None
+    most: int | None = None
+    count: int | None = None
+    modseq: int | None = None
+    tag: str | None = None
+    is_whole: bool = True
+
+
+class Sorted(msgspec.Struct, frozen=True, gc=False):
+    """The answer to SORT (RFC 5256): numbers in the order asked for."""
+
+    numbers: tuple[int, ...] = ()
+
+
+class Thread(msgspec.Struct, frozen=True):
+    """A message and what answers it (RFC 5256); without a number its parent is not there."""
+
+    number: int | None = None
+    children: tuple[Thread, ...] = ()
+
+
+class Threaded(msgspec.Struct, frozen=True):
+    """The answer to THREAD."""
+
+    threads: tuple[Thread, ...] = ()
+
+
 class Exists(msgspec.Struct, frozen=True, gc=False):
     """The selected mailbox now holds `count` messages."""
 
@@ -169,6 +242,10 @@ class Fetched(msgspec.Struct, frozen=True, gc=False):
     message: FetchedMessage
 
 
+class Overflowed(msgspec.Struct, frozen=True, gc=False):
+    """The server has given up on NOTIFY: it tells no news of other mailboxes any more."""
+
+
 class Alert(msgspec.Struct, frozen=True, gc=False):
     """A text the server wants shown to the person (RFC 9051 7.1)."""
 
@@ -181,4 +258,4 @@ class Bye(msgspec.Struct, frozen=True, gc=False):
     text: str
 
 
-Unsolicited = Exists | Expunged | Vanished | Fetched | Alert | Bye
+Unsolicited = Exists | Expunged | Vanished | Fetched | Told | Listed | Overflowed | Alert | Bye

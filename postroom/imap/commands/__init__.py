@@ -8,7 +8,9 @@ several lines are needed, so that callers never ask for capabilities.
 from postroom.imap.commands.append import Append
 from postroom.imap.commands.authenticate import Authenticate
 from postroom.imap.commands.capability import Capability
+from postroom.imap.commands.check import Check
 from postroom.imap.commands.close import Close, Unselect
+from postroom.imap.commands.compress import Compress
 from postroom.imap.commands.copy import Copy
 from postroom.imap.commands.enable import Enable
 from postroom.imap.commands.exchange import Command, Exchange
@@ -24,8 +26,9 @@ from postroom.imap.commands.mailbox import Create, Delete, Rename, Subscribe, Un
 from postroom.imap.commands.move import Move, move
 from postroom.imap.commands.namespace import Namespace
 from postroom.imap.commands.noop import Noop
-from postroom.imap.commands.quota import GetQuotaRoot
-from postroom.imap.commands.search import Search
+from postroom.imap.commands.notify import EventGroup, Notify
+from postroom.imap.commands.quota import GetQuota, GetQuotaRoot
+from postroom.imap.commands.search import Find, Search
 from postroom.imap.commands.select import Select
 from postroom.imap.commands.starttls import StartTls
 from postroom.imap.commands.status import Status
@@ -35,15 +38,20 @@ __all__ = [
     "Append",
     "Authenticate",
     "Capability",
+    "Check",
     "Close",
     "Command",
+    "Compress",
     "Copy",
     "Create",
     "Delete",
     "Enable",
+    "EventGroup",
     "Exchange",
     "Expunge",
     "Fetch",
+    "Find",
+    "GetQuota",
     "FlagListing",
     "GetQuotaRoot",
     "Id",
@@ -55,6 +63,7 @@ __all__ = [
     "Move",
     "Namespace",
     "Noop",
+    "Notify",
     "Rename",
     "Search",
     "Select",

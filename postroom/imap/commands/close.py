@@ -18,7 +18,18 @@ class Close(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class Unselect(Command[None]):
-    """Leave the mailbox as it is; needs the UNSELECT capability."""
+    """Leave the mailbox as it is.
+
+    Without UNSELECT, CLOSE does the same after an EXAMINE (`is_read_only`: nothing is expunged);
+    a mailbox that may be written stays selected, which a NOOP says.
+    """
+
+    is_read_only: bool = False
 
     def start(self, offered: Offered) -> Exchange[None]:
-        return Exchange(Line(offered).raw("UNSELECT").end(), done)
+        return Exchange(Line(offered).raw(self._name(offered)).end(), done)
+
+    def _name(self, offered: Offered) -> str:
+        if offered.has("UNSELECT"):
+            return "UNSELECT"
+        return "CLOSE" if self.is_read_only else "NOOP"

@@ -11,10 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from postroom.imap.commands.exchange import Command, Exchange
+from postroom.imap.commands.status import known_items
 from postroom.imap.encode import Line, Offered
 from postroom.imap.errors import ProtocolViolation
-from postroom.imap.responses import Listed, Response, Told
-from postroom.imap.types import ListedMailbox, MailboxStatus
+from postroom.imap.responses import Response
+from postroom.imap.types import Listed, ListedMailbox, MailboxStatus, Told
 
 # Ten times the largest account we know of; a server that goes on would fill the memory (I28).
 MOST_MAILBOXES = 100_000
@@ -41,7 +42,7 @@ class ListMailboxes(Command[tuple[ListedMailbox, ...]]):
                 listed[response.mailbox.path] = _joined(known, response.mailbox)
                 if len(listed) > MOST_MAILBOXES:
                     raise ProtocolViolation("The mail server lists mailboxes beyond the limit")
-            elif isinstance(response, Told):
+            elif isinstance(response, Told) and self.return_status:
                 told[response.status.path] = response.status
             else:
                 return False
@@ -74,7 +75,7 @@ class ListMailboxes(Command[tuple[ListedMailbox, ...]]):
         if self.return_subscribed and offered.has("LIST-EXTENDED"):
             options.append("SUBSCRIBED")
         if self.return_status and offered.has("LIST-STATUS"):
-            options.append(f"STATUS ({' '.join(self.return_status)})")
+            options.append(f"STATUS ({' '.join(known_items(self.return_status, offered))})")
         return options
 
 

@@ -1,4 +1,4 @@
-"""NAMESPACE (RFC 2342)."""
+"""NAMESPACE (RFC 2342): one's own mailboxes, other people's, shared ones."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ from dataclasses import dataclass
 
 from postroom.imap.commands.exchange import Command, Exchange, collect
 from postroom.imap.encode import Line, Offered
-from postroom.imap.responses import Namespaces
+from postroom.imap.types import NamespacePart, Namespaces
 
 
 @dataclass(frozen=True, slots=True)
-class Namespace(Command[tuple[str, str | None]]):
-    """Prefix and delimiter of the first personal namespace."""
+class Namespace(Command[Namespaces]):
+    """The namespaces; without the extension a single one without prefix, by NOOP.
 
-    def start(self, offered: Offered) -> Exchange[tuple[str, str | None]]:
+    Its delimiter is then not known: LIST tells it.
+    """
+
+    def start(self, offered: Offered) -> Exchange[Namespaces]:
         found, take = collect(Namespaces)
+        name = "NAMESPACE" if offered.has("NAMESPACE") else "NOOP"
         return Exchange(
-            Line(offered).raw("NAMESPACE").end(),
-            lambda _tagged: (found[-1].prefix, found[-1].delimiter) if found else ("", None),
+            Line(offered).raw(name).end(),
+            lambda _tagged: found[-1] if found else Namespaces((NamespacePart(),)),
             take,
         )

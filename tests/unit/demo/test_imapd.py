@@ -39,7 +39,7 @@ from postroom.imap.commands import (
 )
 from postroom.imap.commands.search import Key
 from postroom.imap.errors import ImapRefused
-from postroom.imap.types import Exists, Expunged, Fetched, Unsolicited
+from postroom.imap.types import Exists, Expunged, Fetched, NamespacePart, Unsolicited
 from postroom.model.account import Credentials
 from postroom.model.account import ImapServer as Where
 from postroom.model.secret import Secret
@@ -110,7 +110,7 @@ async def test_a_wrong_password_is_refused_and_the_right_one_still_works(ends: E
 
 async def test_mailboxes_are_listed_counted_made_renamed_and_removed(ends: Ends) -> None:
     client = await ends.client()
-    assert await client.run(Namespace(), soon()) == ("", "/")
+    assert (await client.run(Namespace(), soon())).personal == (NamespacePart("", "/"),)
     assert (await client.run(Id({"name": "test"}), soon()))["name"] == "Postroom demo"
     await client.run(Create("Entw\u00fcrfe & mehr"), soon())
     await client.run(Unsubscribe("Entw\u00fcrfe & mehr"), soon())

@@ -42,3 +42,9 @@ def sent(command: Command[Any], capabilities: str = "IMAP4rev1", pluses: int = 1
         client.receive(b"+ go on\r\n")
         segments.append(client.outgoing())
     return [segment for segment in segments if segment]
+
+
+def line(command: Command[Any], capabilities: str = "IMAP4rev1") -> bytes:
+    """The one line that a command is, without its tag."""
+    (only,) = sent(command, capabilities)
+    return only.removeprefix(b"P1 ").removesuffix(b"\r\n")

@@ -18,7 +18,6 @@ from postroom.imap.commands import (
     ListMailboxes,
     Login,
     Move,
-    Namespace,
     Rename,
     Search,
     Select,
@@ -32,14 +31,9 @@ from postroom.imap.encode import Line, Offered
 from postroom.imap.errors import ProtocolViolation
 from postroom.imap.types import Copied, Expunged, Quota
 from postroom.model.secret import Secret
-from tests.unit.imap.dialogue import greeted, play, sent
+from tests.unit.imap.dialogue import greeted, line, play, sent
 
 FULL = "IMAP4rev1 SPECIAL-USE LIST-EXTENDED LIST-STATUS CONDSTORE LITERAL+ SASL-IR"
-
-
-def line(command: object, capabilities: str = "IMAP4rev1") -> bytes:
-    (only,) = sent(command, capabilities)  # type: ignore[arg-type]
-    return only.removeprefix(b"P1 ").removesuffix(b"\r\n")
 
 
 def test_strings_are_bare_quoted_or_literal_as_needed() -> None:
@@ -258,16 +252,13 @@ def test_small_answers() -> None:
         "CONDSTORE",
         "X",
     }
-    assert play(Namespace(), b'* NAMESPACE (("INBOX." ".")) NIL NIL\r\nP1 OK\r\n')[0] == (
-        "INBOX.",
-        ".",
-    )
-    assert play(Namespace(), b"* NAMESPACE NIL NIL NIL\r\nP1 OK\r\n")[0] == ("", None)
     assert line(Id({"name": "x", "os": "y z"})) == b'ID ("name" "x" "os" "y z")'
     assert line(Id()) == b"ID NIL"
     found, _ = play(Id(), b'* ID ("name" "Cyrus" "version" NIL)\r\nP1 OK\r\n')
     assert found == {"name": "Cyrus"}
     answer = b'* QUOTAROOT INBOX ""\r\n* QUOTA "" (STORAGE 10 512 MESSAGE 1 2)\r\nP1 OK\r\n'
+    assert line(GetQuotaRoot("a b"), "QUOTA") == b'GETQUOTAROOT "a b"'
+    assert line(GetQuotaRoot()) == b"NOOP"
     assert play(GetQuotaRoot(), answer)[0] == (
         Quota("", {"STORAGE": (10, 512), "MESSAGE": (1, 2)}),
     )
