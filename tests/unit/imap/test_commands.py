@@ -113,7 +113,7 @@ def test_list_joins_lines_of_the_same_mailbox() -> None:
         b'* LIST (\\Subscribed) "/" Sent\r\n* LIST () NIL {3}\r\na"b\r\n* LIST (x) "/"\r\n'
         b"P1 OK\r\n"
     )
-    found, _ = play(ListMailboxes(), answer)
+    found, _ = play(ListMailboxes(return_status=("MESSAGES",)), answer)
     assert [mailbox.path for mailbox in found] == ["Sent", 'a"b']
     assert found[0].has("\\sent")
     assert found[0].has("\\Subscribed")
