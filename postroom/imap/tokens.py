@@ -5,7 +5,9 @@ that no byte is lost; numbers stay text, since `0012` may be a mailbox), a strin
 is `bytes`, an atom NIL is `None`, a parenthesised list is a `list`. Section texts such as
 `BODY[HEADER.FIELDS (TO)]<0>` are one atom. Input is a complete response as `framing` gives it,
 literals in place. Any input gives a list or a `ProtocolViolation`, and every byte is looked at a
-bounded number of times: all repetitions are possessive, no alternative overlaps another.
+bounded number of times: all repetitions are possessive, no alternative overlaps another, and a
+section text ends at the next bracket of either kind, so that `BODY[ BODY[ BODY[` is not searched
+to its end again and again.
 This file imports nothing of the room but the error, so that a compiled twin can stand in for it.
 """
 
@@ -28,7 +30,7 @@ _TOKEN = re.compile(
     rb"|(\()"
     rb"|(\))"
     rb"|~?\{(\d{1,10})[+-]?\}\r\n"
-    rb'|((?i:BODY|BINARY)(?i:[.A-Z]*+)\[[^\]\r\n]*+\](?:<[0-9.]++>)?+|[^ ()"\x00\r\n]++)'
+    rb'|((?i:BODY|BINARY)(?i:[.A-Z]*+)\[[^\[\]\r\n]*+\](?:<[0-9.]++>)?+|[^ ()"\x00\r\n]++)'
     rb"|(\Z)"
     rb"|(.)"
     rb")",

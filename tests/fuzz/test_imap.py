@@ -125,6 +125,7 @@ def test_hostile_texts_of_a_megabyte_are_read_in_one_pass() -> None:
         b'"' + b'\\"' * (million // 2),
         b"BODY[" + b"[" * million,
         b"BODY[" * (million // 5),
+        b"BODY[ " * (million // 6),
         b"(" * million,
         b"()" * (million // 2),
         b"{1" * (million // 2),

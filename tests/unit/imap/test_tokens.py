@@ -25,6 +25,7 @@ KNOWN: list[tuple[bytes, list[Token]]] = [
     (b'body[header.fields ("TO")] x', ['body[header.fields ("TO")]', "x"]),
     (b"BODY[] BINARY.SIZE[1.2]", ["BODY[]", "BINARY.SIZE[1.2]"]),
     (b"BODY (x)", ["BODY", ["x"]]),
+    (b"BODY[ BODY[1] BODY[a b[c] x", ["BODY[", "BODY[1]", "BODY[a", "b[c]", "x"]),
     (b"caf\xe9", ["caf\xe9"]),
     (b"{abc} {", ["{abc}", "{"]),
 ]
