@@ -1,4 +1,5 @@
-"""Reads FETCH data: the items of one message (RFC 9051 7.5.2).
+"""Reads FETCH data: the items of one message (RFC 9051 7.5.2, and the extensions in
+`_ITEMS`).
 
 Items come in any order, some unasked for, some missing; unknown ones are stepped over. The most
 frequent response of all, `* n FETCH (UID n FLAGS (...) MODSEQ (n))`, has a road of its own:
@@ -64,19 +65,35 @@ def read_fetch(seq: int, items: list[Token]) -> FetchedMessage:
         if reader is not None:
             field, read = reader
             values[field] = read(items[at + 1])
-        elif "[" in name:
-            sections[_section(name)] = reading.raw(items[at + 1]) or b""
-        elif name.upper() in _WHOLE:
-            sections[_WHOLE[name.upper()]] = reading.raw(items[at + 1]) or b""
+        else:
+            section = section_of(name)
+            if section is not None:
+                sections[section] = reading.raw(items[at + 1]) or b""
     return FetchedMessage(seq=seq, sections=sections, **values)  # type: ignore[arg-type] # table
 
 
-@lru_cache(maxsize=1024)
-def _section(name: str) -> str:
-    """The text inside the brackets: upper case, header names without their quotes."""
-    inside = name[name.index("[") + 1 :].rpartition("]")[0]
-    return inside.replace('"', "").upper()
+# Longer names are not remembered: a hostile server could fill the memory with them.
+MOST_KEPT_NAME = 255
 
+
+def section_of(name: str) -> str | None:
+    """Under which key the data of an item stand; None when it has no data for us."""
+    return _kept_section(name) if len(name) <= MOST_KEPT_NAME else _section(name)
+
+
+def _section(name: str) -> str | None:
+    """The text inside the brackets: upper case, header names without their quotes."""
+    upper = name.upper()
+    before, bracket, rest = upper.partition("[")
+    if not bracket:
+        return _WHOLE.get(upper)
+    inside = rest.rpartition("]")[0].replace('"', "")
+    if before == "BINARY":
+        return f"BINARY {inside}"
+    return None if before == "BINARY.SIZE" else inside
+
+
+_kept_section = lru_cache(maxsize=1024)(_section)
 
 # RFC 3501 6.4.5: the old names of whole messages and their halves.
 _WHOLE = {"RFC822": "", "RFC822.HEADER": "HEADER", "RFC822.TEXT": "TEXT"}
@@ -95,6 +112,9 @@ _ITEMS: dict[str, tuple[str, Callable[[Token], object]]] = {
     "X-GM-MSGID": ("email_id", reading.object_id),
     "X-GM-THRID": ("thread_id", reading.object_id),
     "X-GM-LABELS": ("labels", reading.labels),
+    # RFC 8514: NIL where the mailbox keeps no such date. RFC 8970: NIL until there is one.
+    "SAVEDATE": ("save_date_ms", parse_internal_date),
+    "PREVIEW": ("preview", reading.text),
 }
 
 

@@ -62,9 +62,20 @@ def mailbox(value: Token) -> str:
     return "INBOX" if path.upper() == "INBOX" else utf7.decode(path)
 
 
-@lru_cache(maxsize=4096)
+# A longer flag is not remembered: a hostile server could fill the memory with them.
+MOST_KEPT_FLAG = 255
+
+
+def flag(name: str) -> str:
+    """The one text of a flag that is told of many messages."""
+    return _kept_flag(name) if len(name) <= MOST_KEPT_FLAG else _flag(name)
+
+
 def _flag(name: str) -> str:
     return text_of(name.encode("latin-1"))
+
+
+_kept_flag = lru_cache(maxsize=4096)(_flag)
 
 
 def flags(value: Token) -> tuple[str, ...]:
@@ -72,7 +83,7 @@ def flags(value: Token) -> tuple[str, ...]:
     and RFC 9051 dropped it."""
     if not isinstance(value, list):
         return ()
-    return tuple(_flag(item) for item in value if isinstance(item, str) and item != "\\Recent")
+    return tuple(flag(item) for item in value if isinstance(item, str) and item != "\\Recent")
 
 
 def labels(value: Token) -> tuple[str, ...]:

@@ -57,7 +57,8 @@ class BodyPart(msgspec.Struct, frozen=True, gc=False):
 
 
 class FetchedMessage(msgspec.Struct, frozen=True, gc=False):
-    """What one FETCH response told of one message; sections by the text inside BODY[...]."""
+    """What one FETCH response told of one message; sections by the text inside BODY[...], those
+    of BINARY[...] with `BINARY ` before it."""
 
     seq: int
     uid: int | None = None
@@ -71,6 +72,8 @@ class FetchedMessage(msgspec.Struct, frozen=True, gc=False):
     email_id: str | None = None
     thread_id: str | None = None
     labels: tuple[str, ...] | None = None
+    save_date_ms: int | None = None
+    preview: str | None = None
 
 
 class MailboxStatus(msgspec.Struct, frozen=True, gc=False):

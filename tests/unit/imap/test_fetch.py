@@ -144,3 +144,51 @@ def test_gmail_items_are_read() -> None:
     assert message.email_id == "1278455344230334865"
     assert message.thread_id == "12"
     assert message.labels == ("\\Inbox", "a b", "Entw\u00fcrfe")
+
+
+def test_the_date_of_saving_and_the_preview_are_read_or_none() -> None:
+    message = fetched(b'SAVEDATE "17-Jul-1996 02:44:25 -0700" PREVIEW {7}\r\nCaf\xc3\xa9 (')
+    assert (message.save_date_ms, message.preview) == (837_596_665_000, "Caf\u00e9 (")
+    message = fetched(b"SAVEDATE NIL PREVIEW NIL")
+    assert (message.save_date_ms, message.preview) == (None, None)
+    assert fetched(b"PREVIEW (LAZY)").preview is None
+
+
+def test_decoded_parts_have_keys_of_their_own() -> None:
+    message = fetched(
+        b"BODY[1.2] {1}\r\na BINARY[1.2] ~{2}\r\n\x00b BINARY[] NIL binary[3]<0> {1}\r\nc"
+        b" BINARY.SIZE[1.2] 2"
+    )
+    assert message.sections == {
+        "1.2": b"a",
+        "BINARY 1.2": b"\x00b",
+        "BINARY ": b"",
+        "BINARY 3": b"c",
+    }
+
+
+def test_the_old_names_of_whole_messages_are_sections() -> None:
+    message = fetched(b'RFC822 "a" rfc822.header "b" RFC822.TEXT "c" RFC822.X "d"')
+    assert message.sections == {"": b"a", "HEADER": b"b", "TEXT": b"c"}
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        b"UID 1 FLAGS (NIL a) UID 2",
+        b"FLAGS (nil  a ) UID 0",
+        b"UID 9 FLAGS (\\Recent ~x a]b % \\*)",
+        b"FLAGS (a[b])",
+        b"FLAGS (BODY[x y])",
+        b"UID 3 MODSEQ (1) FLAGS () MODSEQ (2)",
+    ],
+)
+def test_odd_flag_lines_mean_the_same_on_either_road(items: bytes) -> None:
+    line = b"* 1 FETCH (" + items + b")\r\n"
+    found = FLAGS_LINE.match(line)
+    quick = None if found is None else Fetched(read_flags_line(found))
+    assert quick in (None, read_response(line[:-2]))
+
+
+def test_a_number_that_no_message_has_takes_the_long_road() -> None:
+    assert FLAGS_LINE.match(b"* 9999999999 FETCH (UID 7 FLAGS ())\r\n") is None
