@@ -1,13 +1,19 @@
-"""Memory of the product's processes, by kind. PSS counts a page shared by n processes as 1/n."""
+"""Memory and CPU of the product's processes, by kind.
+
+PSS counts a page that n processes share as 1/n.
+"""
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.integration.product import Product
+
+_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(slots=True)
@@ -21,14 +27,10 @@ class Memory:
 
 async def memory_by_kind(product: Product) -> dict[str, Memory]:
     """The product's process tree; kinds as registered, or `supervisor`, `store`, `forkserver`..."""
-    assert product.process is not None
-    registered = {int(member["pid"]): str(member["kind"]) for member in await product.members()}
-    registered[product.process.pid] = "supervisor"
     kinds: defaultdict[str, Memory] = defaultdict(Memory)
-    for pid in _tree(product.process.pid):
+    for pid, kind in (await _processes(product)).items():
         try:
             rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-            kind = registered.get(pid) or _kind(Path(f"/proc/{pid}/cmdline").read_bytes())
         except OSError:
             continue
         sizes = {line.split(":")[0]: line.split()[1] for line in rollup.splitlines()[1:]}
@@ -36,6 +38,18 @@ async def memory_by_kind(product: Product) -> dict[str, Memory]:
         one.processes += 1
         one.pss += int(sizes["Pss"])
         one.rss += int(sizes["Rss"])
+    return kinds
+
+
+async def cpu_by_kind(product: Product) -> dict[str, float]:
+    """Seconds of CPU that the living processes have used so far, by kind."""
+    kinds: defaultdict[str, float] = defaultdict(float)
+    for pid, kind in (await _processes(product)).items():
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        kinds[kind] += (int(fields[11]) + int(fields[12])) / _TICKS
     return kinds
 
 
@@ -47,6 +61,20 @@ def total(kinds: Mapping[str, Memory]) -> Memory:
         sum(one.pss for one in memories),
         sum(one.rss for one in memories),
     )
+
+
+async def _processes(product: Product) -> dict[int, str]:
+    """Process id -> kind of the product's tree."""
+    assert product.process is not None
+    kinds = {int(member["pid"]): str(member["kind"]) for member in await product.members()}
+    kinds[product.process.pid] = "supervisor"
+    found = {}
+    for pid in _tree(product.process.pid):
+        try:
+            found[pid] = kinds.get(pid) or _kind(Path(f"/proc/{pid}/cmdline").read_bytes())
+        except OSError:
+            continue
+    return found
 
 
 def _kind(command: bytes) -> str:

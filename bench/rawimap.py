@@ -6,6 +6,7 @@ Nothing is parsed, so the difference to the product's figure is what the product
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -41,6 +42,11 @@ class RawImap:
         await self.ask(command)
         return time.perf_counter() - began
 
+    async def begin_idle(self) -> None:
+        """IDLE as far as the server's word that it listens."""
+        self._writer.write(b"a IDLE\r\n")
+        assert (await self._reader.readline()).startswith(b"+")
+
     async def idle(self, arrivals: list[float]) -> None:
         """IDLE until cancelled; the time of each EXISTS goes to `arrivals`."""
         self._writer.write(b"a IDLE\r\n")
@@ -50,16 +56,23 @@ class RawImap:
 
 
 @asynccontextmanager
-async def raw_imap(
-    port: int, user: str, mailbox: str = "INBOX", password: str = PASSWORD
+async def raw_login(
+    port: int, user: str, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[RawImap]:
-    """A connection with a mailbox selected."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=READ_BYTES)
+    """A connection that is logged in."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=READ_BYTES, ssl=tls)
     try:
         await reader.readline()
         raw = RawImap(reader, writer)
-        await raw.ask(f"LOGIN {user} {password}")
-        await raw.ask(f"SELECT {mailbox}")
+        await raw.ask(f"LOGIN {user} {PASSWORD}")
         yield raw
     finally:
         writer.close()
+
+
+@asynccontextmanager
+async def raw_imap(port: int, user: str, mailbox: str = "INBOX") -> AsyncIterator[RawImap]:
+    """A connection with a mailbox selected."""
+    async with raw_login(port, user) as raw:
+        await raw.ask(f"SELECT {mailbox}")
+        yield raw

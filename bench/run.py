@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -19,13 +18,14 @@ from typing import Any
 from aiohttp import web
 from aiosmtpd.controller import Controller
 
+from bench.accounts import bench_accounts, bench_accounts_tls
 from bench.figures import report, report_medians, spread
-from bench.memory import Memory, memory_by_kind, total
+from bench.memory import memory_by_kind, total
 from bench.micro import bench_queue, bench_rpc
 from bench.rawimap import raw_imap
+from bench.sync import bench_sync
 from postroom.demo.imapd import ImapServer
 from postroom.demo.mailstore import MailStore
-from postroom.providers.imap.summary import summary_items
 from tests.fakes.dovecot import PASSWORD, Dovecot, free_port, message, running_dovecot
 from tests.integration.product import (
     Product,
@@ -35,32 +35,9 @@ from tests.integration.product import (
     running_product,
 )
 
-INBOX_MESSAGES = 10_000
-LIST_CALLS = 300
 APPENDS = 40
 SUBMISSIONS = 300
 SUBMIT_CONCURRENCY = 8
-IDLE_ACCOUNTS = 200
-REGISTER_CONCURRENCY = 8
-# Buffers of the first sync are given back within this time.
-SETTLE_S = 5
-
-
-def fill_inbox(dovecot: Dovecot, user: str, count: int) -> None:
-    """Write `count` messages straight into the user's Maildir."""
-    dovecot.client(user).logout()
-    directory = dovecot.directory / "mail" / user / "Maildir" / "cur"
-    directory.mkdir(parents=True, exist_ok=True)
-    for number in range(count):
-        raw = message(f"Message {number}", message_id=f"<{number}@bench.example>")
-        path = directory / f"{1_700_000_000 + number}.{number}.bench:2,{'S' if number % 2 else ''}"
-        path.write_bytes(raw)
-    owner = (dovecot.directory / "mail").stat()
-    for path in (dovecot.directory / "mail" / user).rglob("*"):
-        os.chown(path, owner.st_uid, owner.st_gid)
-    client = dovecot.client(user)
-    client.select("INBOX")
-    client.logout()
 
 
 async def bench_start() -> None:
@@ -78,101 +55,6 @@ async def bench_start() -> None:
         report("idle_pss", mib=whole.pss / 1024, processes=whole.processes)
         for kind, memory in sorted(kinds.items()):
             report(f"idle_pss_{kind}", mib=memory.pss / 1024, processes=memory.processes)
-
-
-async def bench_accounts() -> None:
-    """What one idle account costs: INBOX in IDLE at Dovecot, five mailboxes, plain connections."""
-    with running_dovecot() as dovecot:
-        async with running_product(EENGINE_WORKERS="4") as product:
-            await register(product, "warm", dovecot)
-            await asyncio.sleep(SETTLE_S)
-            before = await memory_by_kind(product)
-            began = time.perf_counter()
-            await _register_many(product, dovecot)
-            connected = time.perf_counter() - began
-            await asyncio.sleep(SETTLE_S)
-            after = await memory_by_kind(product)
-    report(
-        "idle_account",
-        accounts=IDLE_ACCOUNTS,
-        connected_per_s=IDLE_ACCOUNTS / connected,
-        pss_kib=(total(after).pss - total(before).pss) / IDLE_ACCOUNTS,
-        **_grown(before, after),
-    )
-
-
-def _grown(before: dict[str, Memory], after: dict[str, Memory]) -> dict[str, float]:
-    workers = (before["imap"], after["imap"])
-    return {
-        "worker_pss_kib": (workers[1].pss - workers[0].pss) / IDLE_ACCOUNTS,
-        "worker_rss_kib": (workers[1].rss - workers[0].rss) / IDLE_ACCOUNTS,
-    }
-
-
-async def _register_many(product: Product, dovecot: Dovecot) -> None:
-    names = [f"idle-{number}" for number in range(IDLE_ACCOUNTS)]
-    limit = asyncio.Semaphore(REGISTER_CONCURRENCY)
-
-    async def one(name: str) -> None:
-        async with limit:
-            await product.ask("POST", "/v1/account", account_body(name, dovecot))
-
-    async def is_connected(name: str) -> bool:
-        return bool((await product.ask("GET", f"/v1/account/{name}"))["state"] == "connected")
-
-    await asyncio.gather(*(one(name) for name in names))
-    for name in names:
-        await eventually(partial(is_connected, name), 120)
-
-
-async def bench_sync() -> None:
-    """First full-index sync of one large INBOX, then the index's size in the store."""
-    with running_dovecot() as dovecot:
-        fill_inbox(dovecot, "big", INBOX_MESSAGES)
-        async with running_product() as product:
-            await register(product, "warm", dovecot)
-            began = time.perf_counter()
-            await register(product, "big", dovecot)
-            seconds = time.perf_counter() - began
-            report("first_sync", messages=INBOX_MESSAGES, seconds=seconds,
-                   messages_per_s=INBOX_MESSAGES / seconds)  # fmt: skip
-            async with raw_imap(dovecot.port, "big") as raw:
-                seconds = await raw.timed("UID FETCH 1:* (UID FLAGS)")
-            report("first_sync_raw_fetch", messages=INBOX_MESSAGES, seconds=seconds,
-                   messages_per_s=INBOX_MESSAGES / seconds)  # fmt: skip
-            await report_index_size(product)
-            await bench_list(product, dovecot)
-
-
-async def report_index_size(product: Product) -> None:
-    """Store bytes per indexed message of the big INBOX."""
-    store = product.store()
-    try:
-        cursor, total = 0, 0
-        while True:
-            cursor, keys = await store.command("SCAN", cursor, "MATCH", "*index:*", "COUNT", 500)
-            sizes = await store.batch([("MEMORY", "USAGE", key, "SAMPLES", 0) for key in keys])
-            total += sum(size or 0 for size in sizes)
-            if int(cursor) == 0:
-                break
-    finally:
-        await store.close()
-    report("index_bytes", per_message=total / INBOX_MESSAGES)
-
-
-async def bench_list(product: Product, dovecot: Dovecot) -> None:
-    """The newest 20 messages of the large INBOX over REST, and what Dovecot takes for them."""
-    took, raw_took = [], []
-    items = summary_items(lambda _capability: False)
-    command = f"FETCH {INBOX_MESSAGES - 19}:{INBOX_MESSAGES} {items}"
-    async with raw_imap(dovecot.port, "big") as raw:
-        for _ in range(LIST_CALLS):
-            began = time.perf_counter()
-            await product.ask("GET", "/v1/account/big/messages?path=INBOX")
-            took.append(time.perf_counter() - began)
-            raw_took.append(await raw.timed("NOOP") + await raw.timed(command))
-    report("list", calls=LIST_CALLS, page=20, **spread(took))
-    report("list_raw_fetch", calls=LIST_CALLS, page=20, **spread(raw_took))
 
 
 @asynccontextmanager
@@ -318,6 +200,7 @@ BENCHES: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
     "webhook": bench_webhook,
     "submit": bench_submit,
     "accounts": bench_accounts,
+    "accounts_tls": bench_accounts_tls,
     "rpc": bench_rpc,
     "queue": bench_queue,
 }
