@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import msgspec
 import pytest
 
@@ -337,7 +338,7 @@ async def test_the_sent_mark_is_written_even_when_the_store_was_away_for_a_momen
         return await real(leased, record, lease_ms, events)
 
     async def no_wait(seconds: float) -> None:
-        return None
+        await asyncio.sleep(0)
 
     monkeypatch.setattr(bench.outbox, "mark", flaky)
     monkeypatch.setattr(bench.clock, "sleep", no_wait)
