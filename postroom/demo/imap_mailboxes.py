@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from postroom.demo.imap_qresync import resynchronise
 from postroom.demo.imap_session import Answer, Session
 from postroom.demo.mailstore import DELIMITER, INBOX, StoredMailbox
 from postroom.imap import reading, utf7
@@ -14,12 +15,14 @@ from postroom.imap.tokens import Token
 
 # A path a client may create; longer ones are refused.
 MOST_PATH = 500
+_ENABLED = ("CONDSTORE", "QRESYNC")
 _SYSTEM_FLAGS = ("\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft")
 
 
 def enable(session: Session, command: ClientCommand) -> Answer:
     asked = [word.upper() for word in command.arguments if isinstance(word, str)]
-    known = [name for name in asked if name == "CONDSTORE" and session.has(name)]
+    known = [name for name in asked if name in _ENABLED and session.has(name)]
+    session.enabled.update(known)
     return Answer("OK Done", [session.line("ENABLED", *known)])
 
 
@@ -42,7 +45,12 @@ def list_all(session: Session, command: ClientCommand) -> Answer:
         lines.append(session.line("LIST", attributes, DELIMITER.encode(), _name(mailbox.path)))
         asked = options.get("STATUS")
         if isinstance(asked, list):
-            lines.append(_status_line(session, mailbox, asked))
+            lines.append(status_line(session, mailbox, asked))
+    # Gmail lists what stands above its own mailboxes although it is none.
+    for path in sorted(parents - session.mailboxes().keys() if session.has("X-GM-EXT-1") else ()):
+        if _matches(reference + pattern, path):
+            holder: list[Token] = ["\\HasChildren", "\\Noselect"]
+            lines.append(session.line("LIST", holder, DELIMITER.encode(), _name(path)))
     return Answer("OK Done", lines)
 
 
@@ -73,12 +81,16 @@ def _return_options(command: ClientCommand) -> dict[str, Token]:
 
 
 def _matching(session: Session, pattern: str) -> list[StoredMailbox]:
+    known = session.mailboxes()
+    return [known[path] for path in sorted(known) if _matches(pattern, path)]
+
+
+def _matches(pattern: str, path: str) -> bool:
     regex = "".join(
         ".*" if char == "*" else f"[^{DELIMITER}]*" if char == "%" else re.escape(char)
         for char in utf7.decode(pattern)
     )
-    known = session.mailboxes()
-    return [known[path] for path in sorted(known) if re.fullmatch(regex, path, re.IGNORECASE)]
+    return re.fullmatch(regex, path, re.IGNORECASE) is not None
 
 
 def _parents(session: Session) -> set[str]:
@@ -113,12 +125,13 @@ def status(session: Session, command: ClientCommand) -> Answer:
         return _missing()
     if not isinstance(asked, list):
         raise ProtocolViolation("A list of items is expected")
-    return Answer("OK Done", [_status_line(session, mailbox, asked)])
+    return Answer("OK Done", [status_line(session, mailbox, asked)])
 
 
-def _status_line(session: Session, mailbox: StoredMailbox, asked: list[Token]) -> bytes:
+def status_line(session: Session, mailbox: StoredMailbox, asked: list[Token]) -> bytes:
+    """The counters of a mailbox that were asked for."""
     messages = mailbox.messages.values()
-    known = {
+    known: dict[str, int | str] = {
         "MESSAGES": len(messages),
         "UIDNEXT": mailbox.uid_next,
         "UIDVALIDITY": mailbox.uid_validity,
@@ -128,11 +141,14 @@ def _status_line(session: Session, mailbox: StoredMailbox, asked: list[Token]) -
         "RECENT": 0,
         "HIGHESTMODSEQ": mailbox.highest_modseq,
     }
+    if session.has("OBJECTID"):
+        known["MAILBOXID"] = mailbox.mailbox_id
     told: list[Token] = []
     for item in asked:
         if not isinstance(item, str) or item.upper() not in known:
             raise ProtocolViolation("Unknown status item")
-        told += [item.upper(), str(known[item.upper()])]
+        value = str(known[item.upper()])
+        told += [item.upper(), [value] if item.upper() == "MAILBOXID" else value]
     return session.line("STATUS", _name(mailbox.path), told)
 
 
@@ -142,8 +158,9 @@ def create(session: Session, command: ClientCommand) -> Answer:
         return Answer("NO [ALREADYEXISTS] Mailbox exists already")
     if not path or len(path) > MOST_PATH:
         return Answer("NO [CANNOT] Invalid mailbox name")
-    session.store.create(session.user or "", path)
-    return Answer("OK Done")
+    made = session.store.create(session.user or "", path)
+    code = f"[MAILBOXID ({made.mailbox_id})] " if session.has("OBJECTID") else ""
+    return Answer(f"OK {code}Done")
 
 
 def delete(session: Session, command: ClientCommand) -> Answer:
@@ -192,12 +209,15 @@ def examine(session: Session, command: ClientCommand) -> Answer:
 
 def _open(session: Session, command: ClientCommand, *, is_read_only: bool) -> Answer:
     mailbox = session.mailboxes().get(_path(command))
+    # RFC 7162 3.2.11: what comes before this was about the mailbox selected until now.
+    closed = [session.line("OK", "[CLOSED] Previous mailbox closed")] if session.view else []
     if mailbox is None:
         # RFC 9051 6.3.2: a failed SELECT leaves no mailbox selected.
         session.leave()
-        return _missing()
+        return Answer(_missing().end, closed)
     view = session.enter(mailbox, is_read_only=is_read_only)
     lines = [
+        *closed,
         session.line("FLAGS", list(_SYSTEM_FLAGS)),
         session.line(str(len(view.uids)), "EXISTS"),
         session.line("OK", f"[PERMANENTFLAGS ({' '.join(_SYSTEM_FLAGS)} \\*)]", "Limited"),
@@ -206,6 +226,9 @@ def _open(session: Session, command: ClientCommand, *, is_read_only: bool) -> An
     ]
     if session.has("CONDSTORE"):
         lines.append(session.line("OK", f"[HIGHESTMODSEQ {mailbox.highest_modseq}]", "Highest"))
+    if session.has("OBJECTID"):
+        lines.append(session.line("OK", f"[MAILBOXID ({mailbox.mailbox_id})]", "Id"))
+    lines += resynchronise(session, view, command.arguments[1] if command.arguments[1:] else None)
     return Answer(f"OK [READ-{'ONLY' if is_read_only else 'WRITE'}] Selected", lines)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from postroom.demo import rendering
-from postroom.demo.imap_search import Candidate, Criteria
+from postroom.demo import imap_ids, rendering
+from postroom.demo.imap_qresync import vanished
 from postroom.demo.imap_session import Answer, Session, View
 from postroom.demo.mailstore import StoredMailbox, StoredMessage
 from postroom.imap import reading
@@ -21,6 +21,7 @@ _MACROS = {
     "FULL": ["FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "BODY"],
 }
 _SECTION = re.compile(r"BODY(\.PEEK)?\[([^\]]*)\](?:<(\d+)\.(\d+)>)?\Z")
+_ALONE = ("\\Trash", "\\Junk")
 _WHOLE = {"RFC822": "", "RFC822.HEADER": "HEADER", "RFC822.TEXT": "TEXT"}
 
 
@@ -38,10 +39,11 @@ def fetch(session: Session, command: ClientCommand) -> Answer:
     view = _view(session)
     by_uid = _is_by_uid(command)
     items = _items(command.arguments[1], by_uid=by_uid)
-    since = _changed_since(command.arguments[2:])
+    modifiers = command.arguments[2] if len(command.arguments) > 2 else None
+    since = _changed_since(modifiers)
     if since is not None and "MODSEQ" not in items:
         items.append("MODSEQ")
-    lines = []
+    lines = _vanished(session, view, command, since)
     for seq, message in view.messages(command.arguments[0], by_uid=by_uid):
         if since is None or message.modseq > since:
             lines.append(_fetched(session, view, seq, message, items))
@@ -58,11 +60,23 @@ def _items(asked: Token, *, by_uid: bool) -> list[str]:
     return items if not by_uid or "UID" in items else ["UID", *items]
 
 
-def _changed_since(modifiers: tuple[Token, ...]) -> int | None:
-    told = modifiers[0] if modifiers else None
-    return (
-        reading.number(reading.pairs(told).get("CHANGEDSINCE")) if isinstance(told, list) else None
-    )
+def _changed_since(modifiers: Token) -> int | None:
+    if not isinstance(modifiers, list):
+        return None
+    return reading.number(reading.pairs(modifiers).get("CHANGEDSINCE"))
+
+
+def _vanished(
+    session: Session, view: View, command: ClientCommand, since: int | None
+) -> list[bytes]:
+    """What UID FETCH tells of UIDs that are gone, when asked to (RFC 7162 3.2.6)."""
+    modifiers = command.arguments[2] if len(command.arguments) > 2 else None
+    words = modifiers if isinstance(modifiers, list) else []
+    if "VANISHED" not in [word.upper() for word in words if isinstance(word, str)]:
+        return []
+    if since is None or not _is_by_uid(command) or "QRESYNC" not in session.enabled:
+        raise ProtocolViolation("VANISHED is not possible here")
+    return vanished(session, view, command.arguments[0], since)
 
 
 def _fetched(
@@ -76,7 +90,7 @@ def _fetched(
         view.told[message.uid] = message.modseq
     values: list[Token] = []
     for item in items:
-        values += _item(message, item)
+        values += _item(session, view, message, item)
     return session.line(str(seq), "FETCH", values)
 
 
@@ -85,13 +99,15 @@ def _marks_seen(item: str) -> bool:
     return (found is not None and not found[1]) or item in ("RFC822", "RFC822.TEXT")
 
 
-def _item(message: StoredMessage, item: str) -> list[Token]:
+def _item(session: Session, view: View, message: StoredMessage, item: str) -> list[Token]:
     """Name and value of one item."""
     found = _SECTION.match(item)
     if found is not None:
         return _section(message, found)
     if item in _WHOLE:
         return [item, rendering.section(rendering.parse(message.raw), _WHOLE[item])]
+    if identified := imap_ids.item(session, view.mailbox, message, item):
+        return identified
     return [item, _value(message, item)]
 
 
@@ -130,6 +146,8 @@ def store(session: Session, command: ClientCommand) -> Answer:
         return Answer("NO [READ-ONLY] Not possible here")
     sign = what[0] if what[0] in "+-" else ""
     name, _, silent = what.lstrip("+-").upper().partition(".")
+    if name == "X-GM-LABELS" and session.has("X-GM-EXT-1"):
+        return imap_ids.store_labels(session, view, command, sign, is_silent=bool(silent))
     if name != "FLAGS":
         raise ProtocolViolation("Unknown store item")
     flags = reading.flags(told if isinstance(told, list) else list(command.arguments[2:]))
@@ -150,19 +168,6 @@ def _after(known: tuple[str, ...], sign: str, told: tuple[str, ...]) -> tuple[st
     return told
 
 
-def search(session: Session, command: ClientCommand) -> Answer:
-    view = _view(session)
-    by_uid = _is_by_uid(command)
-    test = Criteria(command.arguments).read_all()
-    last_uid = view.uids[-1] if view.uids else 0
-    found: list[Token] = [
-        str(message.uid if by_uid else seq)
-        for seq, message in view.messages("1:*", by_uid=False)
-        if test(Candidate(seq, message, len(view.uids), last_uid))
-    ]
-    return Answer("OK Done", [session.line("SEARCH", *found), *session.news(may_expunge=by_uid)])
-
-
 def copy(session: Session, command: ClientCommand) -> Answer:
     view = _view(session)
     target = _target(session, command)
@@ -174,8 +179,6 @@ def copy(session: Session, command: ClientCommand) -> Answer:
 
 
 def move(session: Session, command: ClientCommand) -> Answer:
-    if not session.has("MOVE"):
-        return Answer("BAD Unknown command")
     view = _view(session)
     target = _target(session, command)
     if target is None:
@@ -183,7 +186,9 @@ def move(session: Session, command: ClientCommand) -> Answer:
     chosen = view.messages(command.arguments[0], by_uid=_is_by_uid(command))
     messages = [message for _, message in chosen]
     code = _copied(session, target, messages)
-    view.mailbox.remove(message.uid for message in messages)
+    # Where mailboxes are labels, nothing leaves All Mail by getting one more.
+    if not (view.mailbox.special_use == "\\All" and target.special_use not in _ALONE):
+        view.mailbox.remove(message.uid for message in messages)
     told = [session.line("OK", f"{code}Moved")] if code else []
     return Answer("OK Done", told + session.news())
 
@@ -195,7 +200,8 @@ def _target(session: Session, command: ClientCommand) -> StoredMailbox | None:
 def _copied(session: Session, target: StoredMailbox, messages: list[StoredMessage]) -> str:
     """Copy; the COPYUID code of RFC 4315, empty when nothing was copied or it is not offered."""
     copies = [
-        target.add(message.raw, message.flags, message.internal_date_ms) for message in messages
+        target.add(message.raw, message.flags, message.internal_date_ms, message)
+        for message in messages
     ]
     if not copies or not session.has("UIDPLUS"):
         return ""

@@ -1,17 +1,21 @@
-"""SEARCH over the messages of a mailbox in memory (RFC 9051 6.4.4)."""
+"""SEARCH over the messages of a mailbox in memory (RFC 9051 6.4.4), extended too (RFC 4731)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from postroom.demo import rendering
+from postroom.demo.imap_ids import labels_of
+from postroom.demo.imap_session import Answer, Session
 from postroom.demo.mailstore import StoredMessage
 from postroom.imap import reading
 from postroom.imap.dates import parse_internal_date
 from postroom.imap.errors import ProtocolViolation
-from postroom.imap.sets import MOST_NUMBER, UidSet, parse_set
+from postroom.imap.server import ClientCommand
+from postroom.imap.sets import MOST_NUMBER, UidSet, encode_set, parse_set
 from postroom.imap.tokens import Token
 
 DAY_MS = 86_400_000
@@ -28,6 +32,7 @@ class Candidate:
 
 
 Test = Callable[[Candidate], bool]
+LabelsOf = Callable[[StoredMessage], list[bytes]]
 
 _FLAG_KEYS = {
     "SEEN": "\\Seen",
@@ -40,11 +45,60 @@ _ADDRESS_KEYS = frozenset({"FROM", "TO", "CC", "BCC", "SUBJECT"})
 _SET = re.compile(r"[0-9*][0-9:,*]*\Z")
 
 
+def search(session: Session, command: ClientCommand) -> Answer:
+    """SEARCH and UID SEARCH, with RETURN (...) where ESEARCH is offered."""
+    view = session.view
+    if view is None:
+        raise ProtocolViolation("No mailbox is selected")
+    by_uid = command.name.startswith("UID ")
+    options, keys = _options(session, command.arguments)
+    test = Criteria(keys, partial(labels_of, session, view.mailbox)).read_all()
+    last_uid = view.uids[-1] if view.uids else 0
+    found = [
+        message.uid if by_uid else seq
+        for seq, message in view.messages("1:*", by_uid=False)
+        if test(Candidate(seq, message, len(view.uids), last_uid))
+    ]
+    if options is None:
+        line = session.line("SEARCH", *map(str, found))
+    else:
+        line = _extended(session, command, options, found)
+    return Answer("OK Done", [line, *session.news(may_expunge=by_uid)])
+
+
+def _options(
+    session: Session, arguments: tuple[Token, ...]
+) -> tuple[frozenset[str] | None, tuple[Token, ...]]:
+    if not session.has("ESEARCH") or len(arguments) < 2 or not isinstance(arguments[1], list):
+        return None, arguments
+    if str(arguments[0]).upper() != "RETURN":
+        return None, arguments
+    # RFC 4731 3.1: an empty list means ALL.
+    names = [str(name).upper() for name in arguments[1]] or ["ALL"]
+    return frozenset(names), arguments[2:]
+
+
+def _extended(
+    session: Session, command: ClientCommand, options: frozenset[str], found: list[int]
+) -> bytes:
+    values: list[Token] = ["ESEARCH", ["TAG", command.tag.encode("ascii")]]
+    if command.name.startswith("UID "):
+        values.append("UID")
+    if found:
+        least_most: dict[str, str] = {"MIN": str(found[0]), "MAX": str(found[-1])}
+        least_most["ALL"] = encode_set(found)
+        for name in ("MIN", "MAX", "ALL"):
+            values += [name, least_most[name]] if name in options else []
+    values += ["COUNT", str(len(found))] if "COUNT" in options else []
+    return session.line(*values)
+
+
 class Criteria:
     """Reads search keys one after the other into tests."""
 
-    def __init__(self, tokens: tuple[Token, ...]) -> None:
+    def __init__(self, tokens: tuple[Token, ...], labels_of: LabelsOf) -> None:
         self._tokens = list(tokens)
+        self._labels_of = labels_of
 
     def read_all(self) -> Test:
         """All keys must hold."""
@@ -67,7 +121,7 @@ class Criteria:
     def _read(self) -> Test:
         token = self._next()
         if isinstance(token, list):
-            return Criteria(tuple(token)).read_all()
+            return Criteria(tuple(token), self._labels_of).read_all()
         key = (reading.text(token) or "").upper()
         if _SET.match(key):
             wanted = parse_set(key)
@@ -135,6 +189,20 @@ class Criteria:
         least = self._number()
         return lambda found: found.message.modseq >= least
 
+    def email_id(self) -> Test:
+        wanted = self._text()
+        return lambda found: found.message.email_id == wanted
+
+    def thread_id(self) -> Test:
+        wanted = self._text()
+        return lambda found: found.message.thread_id == wanted
+
+    def label(self) -> Test:
+        wanted = self._text().lower()
+        return lambda found: (
+            wanted in [known.decode("ascii").lower() for known in self._labels_of(found.message)]
+        )
+
     def since(self) -> Test:
         day = self._day()
         return lambda found: found.message.internal_date_ms >= day
@@ -171,6 +239,12 @@ _READERS: dict[str, Callable[[Criteria], Test]] = {
     "LARGER": Criteria.larger,
     "SMALLER": Criteria.smaller,
     "MODSEQ": Criteria.modseq,
+    "EMAILID": Criteria.email_id,
+    "THREADID": Criteria.thread_id,
+    "X-GM-MSGID": Criteria.email_id,
+    "X-GM-THRID": Criteria.thread_id,
+    "X-GM-LABELS": Criteria.label,
+    "X-GM-RAW": Criteria.text,
     "SINCE": Criteria.since,
     "BEFORE": Criteria.before,
     "ON": Criteria.on,

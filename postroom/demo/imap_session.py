@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from postroom.demo.mailstore import MailStore, StoredMailbox, StoredMessage
 from postroom.imap.errors import ProtocolViolation
 from postroom.imap.server import encode_values
-from postroom.imap.sets import MOST_NUMBER, UidSet, parse_set
+from postroom.imap.sets import MOST_NUMBER, UidSet, encode_set, parse_set
 from postroom.imap.tokens import Token
 
 
@@ -58,6 +59,16 @@ def _named(number: int, wanted: UidSet, last: int) -> bool:
     return wanted.has_star and number == last and wanted.ranges[-1][1] == MOST_NUMBER
 
 
+class Reporter(Protocol):
+    """Tells news of what is not selected (`imap_notify`); calls `wake` when there are some."""
+
+    wake: Callable[[], None] | None
+
+    def lines(self) -> list[bytes]: ...
+
+    def stop(self) -> None: ...
+
+
 class Session:
     """The state of one connection."""
 
@@ -67,6 +78,9 @@ class Session:
         self.user: str | None = None
         self.view: View | None = None
         self.client: dict[str, str] = {}
+        self.enabled: set[str] = set()
+        # What NOTIFY adds to the news, if the client asked for it.
+        self.reporter: Reporter | None = None
         self.is_over = False
         self._listener: Callable[[], None] | None = None
 
@@ -92,6 +106,13 @@ class Session:
         self.listen(None)
         self.view = None
 
+    def end(self) -> None:
+        """Forget everything: the connection is over."""
+        self.leave()
+        if self.reporter is not None:
+            self.reporter.stop()
+            self.reporter = None
+
     def listen(self, listener: Callable[[], None] | None) -> None:
         """Call `listener` whenever the selected mailbox changes."""
         listeners = self.view.mailbox.listeners if self.view is not None else set()
@@ -103,6 +124,10 @@ class Session:
 
     def news(self, *, may_expunge: bool = True) -> list[bytes]:
         """What changed since it was last told; RFC 9051 7.5.1 forbids EXPUNGE at some moments."""
+        lines = self._news_of_selected(may_expunge) if self.view is not None else []
+        return lines + (self.reporter.lines() if self.reporter is not None else [])
+
+    def _news_of_selected(self, may_expunge: bool) -> list[bytes]:
         view = self.view
         if view is None:
             return []
@@ -119,14 +144,17 @@ class Session:
         return lines
 
     def _expunged(self, view: View) -> list[bytes]:
-        lines = []
-        for seq in range(len(view.uids), 0, -1):
-            uid = view.uids[seq - 1]
-            if uid not in view.mailbox.messages:
-                del view.uids[seq - 1]
-                del view.told[uid]
-                lines.append(self.line(str(seq), "EXPUNGE"))
-        return lines
+        known = view.mailbox.messages
+        gone = [(seq, uid) for seq, uid in enumerate(view.uids, start=1) if uid not in known]
+        if not gone:
+            return []
+        view.uids = [uid for uid in view.uids if uid in known]
+        for _, uid in gone:
+            del view.told[uid]
+        if "QRESYNC" in self.enabled:
+            # RFC 7162 3.2.10: from ENABLE QRESYNC on, VANISHED instead of EXPUNGE.
+            return [self.line("VANISHED", encode_set(uid for _, uid in gone))]
+        return [self.line(str(seq), "EXPUNGE") for seq, _ in reversed(gone)]
 
     def flags_line(self, seq: int, message: StoredMessage) -> bytes:
         """The flags of a message; from now on told."""

@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from postroom.demo import imap_mailboxes, imap_messages
+from postroom.demo import imap_mailboxes, imap_messages, imap_notify, imap_search
 from postroom.demo.imap_login import log_in_plain, log_in_with_password
 from postroom.demo.imap_session import Answer, Session
 from postroom.demo.mailstore import MailStore
@@ -27,6 +27,8 @@ CAPABILITIES = (
     *("IMAP4rev1", "AUTH=PLAIN", "SASL-IR", "LITERAL+", "ID", "ENABLE", "IDLE", "NAMESPACE"),
     *("UIDPLUS", "MOVE", "UNSELECT", "SPECIAL-USE", "LIST-EXTENDED", "LIST-STATUS", "CONDSTORE"),
 )
+# What it can do besides, for tests: NOTIFY, stable ids, and (with `demo.gmail`) labels.
+EXTENSIONS = ("QRESYNC", "ESEARCH", "NOTIFY", "OBJECTID", "X-GM-EXT-1")
 # A client that holds its connection open without a word (RFC 9051 5.4: at least 30 minutes).
 IDLE_CONNECTION_S = 1860.0
 # Appended messages; a demonstration needs no more.
@@ -37,7 +39,11 @@ Table = dict[str, Callable[[Session, ClientCommand], Answer]]
 
 
 class ImapServer:
-    """Serves a mail store on a port; `hidden` capabilities are not offered."""
+    """Serves a mail store on a port.
+
+    `hidden` capabilities are not offered and their commands not known; `also` are offered as well
+    (of EXTENSIONS).
+    """
 
     def __init__(
         self,
@@ -46,13 +52,15 @@ class ImapServer:
         port: int = 0,
         *,
         hidden: Iterable[str] = (),
+        also: Iterable[str] = (),
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._store = mailstore
         self._host = host
         self._wanted_port = port
         self._tls = tls
-        self._capabilities = tuple(name for name in CAPABILITIES if name not in set(hidden))
+        offered = dict.fromkeys((*CAPABILITIES, *also))
+        self._capabilities = tuple(name for name in offered if name not in set(hidden))
         self._listener = Listener(self._serve)
         self._wires: set[Wire] = set()
 
@@ -85,7 +93,7 @@ class ImapServer:
         try:
             await _Dialogue(wire, session).run()
         finally:
-            session.leave()
+            session.end()
             self._wires.discard(wire)
 
 
@@ -96,8 +104,18 @@ class _Dialogue:
         self._wire = wire
         self._session = session
         self._side = ServerSide(LIMITS)
+        self._news = asyncio.Event()
+        self._is_idling = False
 
     async def run(self) -> None:
+        """Greet, and answer until the client has gone."""
+        pushing = asyncio.create_task(self._push())
+        try:
+            await self._talk()
+        finally:
+            pushing.cancel()
+
+    async def _talk(self) -> None:
         names = " ".join(self._session.capabilities)
         await self._wire.write(f"* OK [CAPABILITY {names}] Postroom demo ready\r\n".encode())
         try:
@@ -116,6 +134,8 @@ class _Dialogue:
             await self._authenticate(command)
         else:
             answer = _answer(self._session, command)
+            if self._session.reporter is not None:
+                self._session.reporter.wake = self._news.set
             await self._finish(command, answer)
 
     async def _next(self, read: Callable[[], T | None]) -> T:
@@ -141,24 +161,28 @@ class _Dialogue:
 
     async def _idle(self, command: ClientCommand) -> None:
         await self._wire.write(b"+ idling\r\n")
-        news = asyncio.Event()
-        self._session.listen(news.set)
-        pushing = asyncio.create_task(self._push(news))
+        self._is_idling = True
+        self._session.listen(self._news.set)
+        self._news.set()
         try:
             line = await self._next(self._side.next_line)
         finally:
-            pushing.cancel()
+            self._is_idling = False
             self._session.listen(None)
         is_done = line.strip().upper() == b"DONE"
         status = "OK Idle ended" if is_done else "BAD Expected DONE"
         await self._finish(command, Answer(status, self._session.news()))
 
-    async def _push(self, news: asyncio.Event) -> None:
-        news.set()
+    async def _push(self) -> None:
+        """Tell news when they happen: all of them during IDLE, those of NOTIFY at any time."""
         while True:
-            await news.wait()
-            news.clear()
-            lines = self._session.news()
+            await self._news.wait()
+            self._news.clear()
+            reporter = self._session.reporter
+            if self._is_idling:
+                lines = self._session.news()
+            else:
+                lines = reporter.lines() if reporter is not None else []
             if lines:
                 try:
                     await self._wire.write(b"".join(lines))
@@ -174,7 +198,8 @@ def _answer(session: Session, command: ClientCommand) -> Answer:
         handler = _ANY.get(command.name) or _AFTER_LOGIN.get(command.name)
     if handler is None:
         handler = _SELECTED.get(command.name) if session.view is not None else None
-    if handler is None:
+    needed = _NEEDS.get(command.name)
+    if handler is None or (needed is not None and not session.has(needed)):
         return Answer("BAD Unknown command, or not now")
     try:
         answer = handler(session, command)
@@ -203,10 +228,21 @@ def _id(session: Session, command: ClientCommand) -> Answer:
     return Answer("OK Done", [session.line("ID", [b"name", b"Postroom demo"])])
 
 
+_NEEDS = {
+    "ENABLE": "ENABLE",
+    "NAMESPACE": "NAMESPACE",
+    "NOTIFY": "NOTIFY",
+    "UNSELECT": "UNSELECT",
+    "UID EXPUNGE": "UIDPLUS",
+    "MOVE": "MOVE",
+    "UID MOVE": "MOVE",
+    "ID": "ID",
+}
 _ANY: Table = {"CAPABILITY": _capability, "NOOP": _noop, "LOGOUT": _logout, "ID": _id}
 _BEFORE_LOGIN: Table = {"LOGIN": log_in_with_password}
 _AFTER_LOGIN: Table = {
     "ENABLE": imap_mailboxes.enable,
+    "NOTIFY": imap_notify.notify,
     "NAMESPACE": imap_mailboxes.namespace,
     "LIST": imap_mailboxes.list_all,
     "LSUB": imap_mailboxes.list_subscribed,
@@ -230,8 +266,8 @@ _SELECTED: Table = {
     "UID FETCH": imap_messages.fetch,
     "STORE": imap_messages.store,
     "UID STORE": imap_messages.store,
-    "SEARCH": imap_messages.search,
-    "UID SEARCH": imap_messages.search,
+    "SEARCH": imap_search.search,
+    "UID SEARCH": imap_search.search,
     "COPY": imap_messages.copy,
     "UID COPY": imap_messages.copy,
     "MOVE": imap_messages.move,
