@@ -1,7 +1,7 @@
 """A real Dovecot in a directory of its own, on free ports of the loopback address.
 
 Any user name logs in with the password `secret`; mail is in Maildir under the directory.
-Runs as root (mail then belongs to `nobody`) or as an ordinary user.
+Runs as root (mail then belongs to a user without a name) or as an ordinary user.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from pathlib import Path
 PASSWORD = "secret"
 START_TIMEOUT_S = 15
 STOP_PATIENCE_S = 2
+# Above every user that a machine has by itself.
+FIRST_MAIL_UID = 100_000
 
 _CONF = """
 base_dir = {directory}/run
@@ -249,16 +251,19 @@ def running_dovecot(extra: str = "") -> Iterator[Dovecot]:
         (directory / name).mkdir()
     make_certificate(directory)
     is_root = os.geteuid() == 0
-    owner = pwd.getpwnam("nobody") if is_root else pwd.getpwuid(os.geteuid())
-    if is_root:
-        os.chown(directory / "mail", owner.pw_uid, owner.pw_gid)
     server = Dovecot(directory, free_port(), free_port())
+    # Linux counts inotify instances by user, 128 as a rule: a server with very many sessions must
+    # not leave the IDLE of others without. A port is in use once, so its user is, too.
+    owner = FIRST_MAIL_UID + server.port if is_root else os.geteuid()
+    group = owner if is_root else os.getegid()
+    if is_root:
+        os.chown(directory / "mail", owner, group)
     user = pwd.getpwuid(os.geteuid()).pw_name
     server.conf.write_text(
         _CONF.format(
             directory=directory,
-            user=owner.pw_uid,
-            group=owner.pw_gid,
+            user=owner,
+            group=group,
             internal="dovecot" if is_root else user,
             internal_group="dovecot" if is_root else user,
             login="dovenull" if is_root else user,
