@@ -26,6 +26,7 @@ from postroom.providers.imap.connect import ConnectBudget, connect, read_options
 from postroom.providers.imap.desk import Desk
 from postroom.providers.imap.watch import ImapWatcher, WatchLimits
 from postroom.providers.interface import Answering
+from postroom.providers.roads import MailRules
 from postroom.providers.table import Provider, provider_of
 from postroom.store.accounts import Accounts
 from postroom.store.mailboxes import Mailboxes
@@ -45,6 +46,7 @@ class Equipment:
     budget: ConnectBudget = field(default_factory=ConnectBudget)
     limits: WatchLimits = field(default_factory=WatchLimits)
     refused_window_ms: int = REFUSED_WINDOW_MS
+    rules: MailRules = MailRules()
 
 
 class Holding:
@@ -146,7 +148,7 @@ class Holding:
         equipment = self._equipment
         return ImapWatcher(
             self._desk,
-            lambda: read_options(equipment.settings),
+            lambda: read_options(equipment.settings, equipment.rules),
             equipment.budget,
             equipment.limits,
         )
@@ -159,7 +161,7 @@ class Holding:
                 self.account,
                 clock=equipment.clock,
                 deadline=deadline,
-                options=await read_options(equipment.settings),
+                options=await read_options(equipment.settings, equipment.rules),
             )
 
         return ImapAnswering(

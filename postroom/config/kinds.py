@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,7 @@ _DURATION_MS = {
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
 _SIZE_BYTES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 MAX_PORT = 65_535
+_TLS_VERSIONS = {name.lower(): name for name in ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")}
 # More workers of one kind than this is a slip of the finger, not a machine.
 MAX_WORKERS = 1_024
 
@@ -116,6 +118,23 @@ def parse_store_url(text: str) -> str:
     return url
 
 
+def parse_tls_version(text: str) -> str:
+    """The name of a TLS version, in any case."""
+    name = _TLS_VERSIONS.get(text.strip().lower())
+    if name is None:
+        raise ValueError(text)
+    return name
+
+
+def parse_ciphers(text: str) -> str:
+    """A cipher list that OpenSSL understands."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).set_ciphers(text)
+    except ssl.SSLError as error:
+        raise ValueError(text) from error
+    return text
+
+
 def one_of(*words: str) -> Kind:
     """One of the given words, in any case."""
 
@@ -141,4 +160,6 @@ WORDS = Kind("words", "a blank separated list", parse_words)
 JSON_OBJECT = Kind("JSON", "a JSON object", parse_json_object)
 STORE_URL = Kind("address", "a redis:// or rediss:// address", parse_store_url)
 LOG_LEVEL = one_of("silent", "fatal", "error", "warn", "info", "debug", "trace")
+TLS_VERSION = Kind("choice", "one of TLSv1, TLSv1.1, TLSv1.2, TLSv1.3", parse_tls_version)
+CIPHERS = Kind("text", "a cipher list that OpenSSL knows", parse_ciphers)
 EGRESS = one_of("link-local", "private", "off")

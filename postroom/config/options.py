@@ -233,12 +233,12 @@ class Options:
         prose="Expect the PROXY protocol.")
 
     # tls
-    tls_min_version: str = _option(kinds.TEXT, "TLSv1", "tls", "EENGINE_TLS_MIN_VERSION",
-        has_file=False, prose="Lowest TLS version towards mail servers.")
+    tls_min_version: str = _option(kinds.TLS_VERSION, "TLSv1", "tls",
+        "EENGINE_TLS_MIN_VERSION", has_file=False, prose="Lowest TLS version towards mail servers.")
     tls_min_dh_size: int = _option(kinds.INTEGER, 1024, "tls", "EENGINE_TLS_MIN_DH_SIZE",
         has_file=False, prose="Smallest Diffie-Hellman group towards mail servers, in bits.")
-    tls_ciphers: str = _option(kinds.TEXT, "DEFAULT@SECLEVEL=0", "tls", "EENGINE_TLS_CIPHERS",
-        has_file=False, prose="Cipher list towards mail servers.")
+    tls_ciphers: str = _option(kinds.CIPHERS, "DEFAULT@SECLEVEL=0", "tls",
+        "EENGINE_TLS_CIPHERS", has_file=False, prose="Cipher list towards mail servers.")
 
     # logging
     log_level: str | None = _option(kinds.LOG_LEVEL, None, "logging",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 from postroom.clock import Clock, Deadline
@@ -28,6 +29,8 @@ from postroom.model.account import Credentials, ImapServer
 from postroom.net.dial import Endpoint, dial, upgrade
 from postroom.net.faults import connect_failed
 from postroom.net.imap_login import log_in
+from postroom.net.road import Road
+from postroom.net.tls import TlsFloor
 from postroom.net.wire import Wire, WireEnded
 
 R = TypeVar("R")
@@ -39,6 +42,19 @@ PLAIN_PORT = 143
 IDLE_ANSWER_S = 30.0
 # What TLS may take to say good-bye before the socket is dropped.
 CLOSE_S = 1.0
+# An IDLE is renewed this much before the connection would count as silent for too long.
+RENEWED_EARLY = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for a connection beside the server's own options."""
+
+    floor: TlsFloor = TlsFloor()
+    road: Road = Road()
+    # EENGINE_IMAP_SOCKET_TIMEOUT: a server that says nothing for so long, though it was asked, is
+    # given up.
+    silence_s: float | None = None
 
 
 class ImapConnection:
@@ -50,8 +66,10 @@ class ImapConnection:
         endpoint: Endpoint,
         clock: Clock,
         on_unsolicited: OnUnsolicited | None = None,
+        terms: Terms = Terms(),
     ) -> None:
         self._wire = wire
+        self._terms = terms
         self._endpoint = endpoint
         self._clock = clock
         self._client = ImapClient()
@@ -66,6 +84,7 @@ class ImapConnection:
         clock: Clock,
         deadline: Deadline,
         verify: bool = True,
+        terms: Terms = Terms(),
         on_unsolicited: OnUnsolicited | None = None,
     ) -> ImapConnection:
         """Connect, with TLS or STARTTLS as far as the server has it; raises ConnectFailed."""
@@ -75,8 +94,11 @@ class ImapConnection:
             server.secure,
             server.tls,
             verify,
+            terms.floor,
+            terms.road,
         )
-        connection = cls(await dial(endpoint, deadline=deadline), endpoint, clock, on_unsolicited)
+        wire = await dial(endpoint, deadline=deadline)
+        connection = cls(wire, endpoint, clock, on_unsolicited, terms)
         is_ready = False
         try:
             async with connection._setting_up():
@@ -139,10 +161,15 @@ class ImapConnection:
             async with self._whole():
                 is_quiet = not await self._pump(IDLE_ANSWER_S, until_idling=True)
                 if is_quiet and self._client.is_idling:
-                    await self._listen(wake, at_most_s)
+                    await self._listen(wake, self._renewed(at_most_s))
                 self._client.stop_idle()
                 await self._pump(IDLE_ANSWER_S)
             self._client.result()
+
+    def _renewed(self, at_most_s: float) -> float:
+        # A mailbox where nothing happens is no dead connection: asking again tells them apart.
+        silence_s = self._terms.silence_s
+        return at_most_s if silence_s is None else min(at_most_s, silence_s * RENEWED_EARLY)
 
     async def logout(self, deadline: Deadline) -> None:
         """Say good-bye and close; a server that does not answer is left."""
@@ -187,8 +214,15 @@ class ImapConnection:
                 outgoing = client.outgoing()
                 if outgoing:
                     await self._wire.write(outgoing)
-                is_news = self._take(await self._wire.read()) or is_news
+                is_news = self._take(await self._read()) or is_news
         return is_news
+
+    async def _read(self) -> bytes:
+        """What the server says next, within the time that it may be silent for."""
+        if self._terms.silence_s is None:
+            return await self._wire.read()
+        async with asyncio.timeout(self._terms.silence_s):
+            return await self._wire.read()
 
     async def _listen(self, wake: asyncio.Event, at_most_s: float) -> None:
         """Wait for news, for `wake`, or for the end of the time."""

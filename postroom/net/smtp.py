@@ -7,6 +7,7 @@ was lost after DATA had begun, so that nobody knows whether the server took the 
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 import ssl
@@ -24,10 +25,12 @@ from aiosmtplib import (
 )
 
 from postroom.clock import Deadline
-from postroom.errors import ConfigurationError, DeadlineExceeded, PostroomError
+from postroom.errors import ConnectFailed, DeadlineExceeded, PostroomError
 from postroom.model.account import TlsOptions
 from postroom.model.secret import Secret
-from postroom.net.tls import client_context
+from postroom.net.dial import open_socket
+from postroom.net.road import Road
+from postroom.net.tls import TlsFloor, client_context
 
 # Contract F15: a silent server is given up after two minutes.
 SILENCE_LIMIT_S = 120.0
@@ -36,6 +39,8 @@ SILENCE_LIMIT_S = 120.0
 DATA_LIMIT_S = 600.0
 CONNECT_LIMIT_S = 30.0
 GOODBYE_LIMIT_S = 2.0
+# A name server that does not know our own address by then is not waited for.
+NAME_LIMIT_S = 2.0
 # RFC 5321 4.1.2: neither a path's brackets nor anything that ends a command.
 _UNSAFE = re.compile(r"[\x00-\x20\x7f<>]")
 
@@ -71,6 +76,10 @@ class SmtpTarget:
     must_verify: bool = True
     min_version: str | None = None
     ehlo_name: str | None = None
+    # Used when neither the account nor the local address has a name of its own (contract F16).
+    usual_ehlo_name: str | None = None
+    floor: TlsFloor = TlsFloor()
+    road: Road = Road()
     user: str | None = None
     password: Secret | None = None
     access_token: Secret | None = None
@@ -109,15 +118,12 @@ class SmtpConnection:
         """Connect, secure, greet and log in."""
         client = SMTP(
             hostname=target.host,
-            port=target.port,
             use_tls=target.is_secure,
             start_tls=False,
             tls_context=_tls_context(target),
-            local_hostname=_local_name(target.ehlo_name),
         )
         try:
-            with _explained("CONN"):
-                await client.connect(timeout=_within(deadline, CONNECT_LIMIT_S))
+            await _connect(client, target, deadline)
             client.timeout = SILENCE_LIMIT_S
             with _explained("EHLO"):
                 await client._ehlo_or_helo_if_needed()  # EHLO, else HELO
@@ -205,6 +211,42 @@ class SmtpConnection:
         return [*options, "smtputf8"], "utf-8"
 
 
+async def _connect(client: SMTP, target: SmtpTarget, deadline: Deadline) -> None:
+    """Open the socket by the target's road, let the library have it, choose the EHLO name."""
+    # Name, road, TLS and banner together.
+    within = Deadline.after(deadline.clock, _within(deadline, CONNECT_LIMIT_S))
+    try:
+        connected = await open_socket(target.host, target.port, target.road, within)
+    except ConnectFailed as error:
+        raise _unreachable(error) from error
+    try:
+        name = target.ehlo_name or await _address_name(target.road, connected)
+    except BaseException:
+        connected.close()
+        raise
+    client.local_hostname = _local_name(name or target.usual_ehlo_name)
+    with _explained("CONN"):
+        await client.connect(sock=connected, timeout=within.remaining_s())
+
+
+async def _address_name(road: Road, connected: socket.socket) -> str | None:
+    """The name of the local address, if one was chosen: as set, else by DNS (contract X1)."""
+    place = connected.getsockname()
+    # Behind a TLS proxy the socket is one end of a pair and has no address.
+    if not place or place[0] not in road.local_addresses:
+        return None
+    told = dict(road.names).get(place[0])
+    if told is not None:
+        return told
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(NAME_LIMIT_S):
+            name, _ = await loop.getnameinfo(place, socket.NI_NAMEREQD | socket.NI_NUMERICSERV)
+    except (OSError, UnicodeError):
+        return None
+    return name
+
+
 def _refuse_unsafe(address: str) -> None:
     # The library would repair such an address, that is send to another one.
     if _UNSAFE.search(address):
@@ -235,9 +277,14 @@ async def _log_in(client: SMTP, target: SmtpTarget, deadline: Deadline) -> None:
 def _tls_context(target: SmtpTarget) -> ssl.SSLContext:
     options = TlsOptions(min_version=target.min_version)
     try:
-        return client_context(options, verify=target.must_verify)
-    except ConfigurationError as error:
+        return client_context(options, verify=target.must_verify, floor=target.floor)
+    except ConnectFailed as error:
         raise SmtpTrouble(error.text, "ETLS", command="CONN") from error
+
+
+def _unreachable(error: ConnectFailed) -> SmtpTrouble:
+    code = {"ENOTFOUND": "EDNS", "ETIMEDOUT": "ETIMEDOUT"}.get(str(error.public_code))
+    return SmtpTrouble(f"Can not connect: {error.text}", code or "ECONNECTION", command="CONN")
 
 
 def _local_name(wanted: str | None) -> str:

@@ -10,6 +10,7 @@ from postroom.store.accounts import Accounts
 from postroom.store.mailboxes import Mailboxes
 from postroom.supervisor.spec import WorkerSpec
 from postroom.workers import boot
+from postroom.workers.mail_rules import mail_rules
 from postroom.workers.station import Station
 
 
@@ -39,6 +40,7 @@ async def serve(station: Station) -> None:
             station.settings,
             station.clock,
             refused_window_ms=options.max_imap_auth_failure_ms,
+            rules=mail_rules(options),
         ),
     )
     server = RpcServer(station.spec.socket_path, runner.answer, station.clock)

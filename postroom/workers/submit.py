@@ -11,6 +11,7 @@ from postroom.store.outbox import Outbox
 from postroom.submit.worker import SubmitRunner
 from postroom.supervisor.spec import WorkerSpec
 from postroom.workers import boot
+from postroom.workers.mail_rules import mail_rules
 from postroom.workers.station import Station
 
 
@@ -23,7 +24,7 @@ async def serve(station: Station) -> None:
     """Deliver until told to stop."""
     accounts = Accounts(station.store, station.sealer, station.clock)
     rpc = RpcClient(station.clock)
-    sending = SmtpSending(station.clock, station.settings.get)
+    sending = SmtpSending(station.clock, station.settings.get_many, mail_rules(station.options))
     runner = SubmitRunner(
         store=station.store,
         outbox=Outbox(station.store, station.clock),

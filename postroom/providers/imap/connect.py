@@ -20,7 +20,8 @@ from postroom.imap.commands.id import Id
 from postroom.imap.errors import ImapRefused
 from postroom.imap.types import Unsolicited
 from postroom.model.account import Account, Credentials, ImapServer
-from postroom.net.imap import ImapConnection
+from postroom.net.imap import ImapConnection, Terms
+from postroom.providers.roads import ROAD_SETTINGS, MailRules, RoadSettings, imap_road
 from postroom.store.settings import Settings
 
 # Greeting, TLS, login and ID together; a server slower than this is as good as down.
@@ -46,6 +47,8 @@ class ConnectOptions:
     client: Mapping[str, str] = field(default_factory=lambda: dict(_DEFAULT_ID))
     # Setting ignoreMailCertErrors: accept a bad certificate unless the account says otherwise.
     accepts_any_certificate: bool = False
+    road: RoadSettings = RoadSettings()
+    rules: MailRules = MailRules()
 
 
 class ConnectBudget:
@@ -73,12 +76,13 @@ class ConnectBudget:
                 self._hosts[host] = (semaphore, users - 1)
 
 
-async def read_options(settings: Settings) -> ConnectOptions:
+async def read_options(settings: Settings, rules: MailRules = MailRules()) -> ConnectOptions:
     """The options as set now."""
-    values = await settings.get_many([*_ID_SETTINGS, "ignoreMailCertErrors"])
+    values = await settings.get_many([*_ID_SETTINGS, *ROAD_SETTINGS, "ignoreMailCertErrors"])
     chosen = {field: values.get(name) for name, field in _ID_SETTINGS.items()}
     client = {name: str(value) for name, value in chosen.items() if value} or dict(_DEFAULT_ID)
-    return ConnectOptions(client, bool(values.get("ignoreMailCertErrors")))
+    accepts_any = bool(values.get("ignoreMailCertErrors"))
+    return ConnectOptions(client, accepts_any, RoadSettings.of(values), rules)
 
 
 async def connect(
@@ -97,6 +101,7 @@ async def connect(
         clock=clock,
         deadline=deadline,
         verify=_verifies(server, chosen),
+        terms=_terms(account, chosen),
         on_unsolicited=on_unsolicited,
     )
     try:
@@ -117,6 +122,11 @@ def _login_data(account: Account) -> tuple[ImapServer, Credentials]:
             "The account has no IMAP credentials", code="ENOAUTH", is_temporary=False
         )
     return server, server.auth
+
+
+def _terms(account: Account, options: ConnectOptions) -> Terms:
+    rules = options.rules
+    return Terms(rules.floor, imap_road(account, options.road, rules), rules.silence_s)
 
 
 def _verifies(server: ImapServer, options: ConnectOptions) -> bool:

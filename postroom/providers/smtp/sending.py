@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from postroom.clock import Clock, Deadline
-from postroom.errors import DeadlineExceeded
+from postroom.errors import ConnectFailed, DeadlineExceeded
 from postroom.model.account import Account, SmtpServer
 from postroom.net.smtp import SmtpConnection, SmtpTarget, SmtpTrouble, Taken, Transaction
 from postroom.providers.interface import Accepted, NotAccepted, Sendable
+from postroom.providers.roads import ROAD_SETTINGS, MailRules, RoadSettings, smtp_road
 from postroom.providers.smtp.pool import Key, SmtpPool
 
 # Contract F13: servers that give the message an id of their own say it in the reply.
@@ -18,15 +19,22 @@ _OUTLOOK = re.compile(r"^250 2\.0\.0 OK (<[^\s<>]+@[^\s<>]+\.prod\.outlook\.com>
 _SES = re.compile(r"^250 Ok ([0-9a-f]+(?:-[0-9a-f]+)+)\s*$", re.IGNORECASE)
 _SES_HOST = re.compile(r"(?:^|\.)email-smtp\.([a-z0-9-]+)\.amazonaws\.com$", re.IGNORECASE)
 
-AskSetting = Callable[[str], Awaitable[Any]]
+AskSettings = Callable[[Iterable[str]], Awaitable[Mapping[str, Any]]]
+_SETTINGS = (*ROAD_SETTINGS, "smtpEhloName", "ignoreMailCertErrors")
 
 
 class SmtpSending:
     """Implements `providers.interface.Sending`."""
 
-    def __init__(self, clock: Clock, ask_setting: AskSetting | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        ask_settings: AskSettings | None = None,
+        rules: MailRules = MailRules(),
+    ) -> None:
         self._clock = clock
-        self._ask_setting = ask_setting
+        self._ask_settings = ask_settings
+        self._rules = rules
         self._pool = SmtpPool(clock)
 
     async def send(
@@ -36,10 +44,12 @@ class SmtpSending:
         if account.smtp is None:
             return NotAccepted("ENOAUTH", "The account has no SMTP server")
         try:
-            target = _target(account, account.smtp, await self._ehlo_name(account))
+            target = _target(account, account.smtp, await self._settings(), self._rules)
             return await self._attempt((account.account, target), message, deadline)
         except SmtpTrouble as trouble:
             return _not_accepted(trouble)
+        except ConnectFailed as error:
+            return NotAccepted("ECONNECTION", error.text)
         except DeadlineExceeded as error:
             return NotAccepted("ETIMEDOUT", error.text)
 
@@ -105,21 +115,25 @@ class SmtpSending:
         await connection.reset(deadline)
         await self._pool.give_back(key, connection)
 
-    async def _ehlo_name(self, account: Account) -> str | None:
-        if account.smtp_ehlo_name or self._ask_setting is None:
-            return account.smtp_ehlo_name
-        name = await self._ask_setting("smtpEhloName")
-        return name if isinstance(name, str) else None
+    async def _settings(self) -> Mapping[str, Any]:
+        return await self._ask_settings(_SETTINGS) if self._ask_settings is not None else {}
 
 
-def _target(account: Account, server: SmtpServer, ehlo_name: str | None) -> SmtpTarget:
+def _target(
+    account: Account, server: SmtpServer, settings: Mapping[str, Any], rules: MailRules
+) -> SmtpTarget:
+    """Where to, as whom and by which road. Raises ConnectFailed for a proxy that is none."""
+    verifies = not settings.get("ignoreMailCertErrors")
     return SmtpTarget(
         host=server.host,
         port=server.port,
         is_secure=server.secure,
-        must_verify=server.tls.reject_unauthorized if server.tls else True,
+        must_verify=server.tls.reject_unauthorized if server.tls else verifies,
         min_version=server.tls.min_version if server.tls else None,
-        ehlo_name=ehlo_name,
+        ehlo_name=account.smtp_ehlo_name,
+        usual_ehlo_name=settings.get("smtpEhloName"),
+        floor=rules.floor,
+        road=smtp_road(account, RoadSettings.of(settings), rules),
         user=server.auth.user if server.auth else None,
         password=server.auth.password if server.auth else None,
         access_token=server.auth.access_token if server.auth else None,

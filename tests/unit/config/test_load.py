@@ -81,6 +81,9 @@ def test_some_options_take_no_file(tmp_path: Path) -> None:
         ("EENGINE_WORKERS", "-1", ["EENGINE_WORKERS", "cpus"]),
         ("EENGINE_LOG_LEVEL", "loud", ["EENGINE_LOG_LEVEL", "silent"]),
         ("EENGINE_WEBHOOK_EGRESS_POLICY", "all", ["link-local, private, off"]),
+        ("EENGINE_TLS_MIN_VERSION", "SSLv3", ["EENGINE_TLS_MIN_VERSION", "'SSLv3'", "TLSv1.2"]),
+        ("EENGINE_TLS_MIN_DH_SIZE", "big", ["EENGINE_TLS_MIN_DH_SIZE", "whole number"]),
+        ("EENGINE_TLS_CIPHERS", "NONE-SUCH", ["EENGINE_TLS_CIPHERS", "OpenSSL"]),
         ("EENGINE_SETTINGS", "[1]", ["EENGINE_SETTINGS", "JSON object"]),
     ],
 )

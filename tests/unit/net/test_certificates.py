@@ -15,10 +15,20 @@ from postroom.demo.imapd import ImapServer
 from postroom.demo.mailstore import MailStore
 from postroom.errors import ConnectFailed
 from postroom.model.account import ImapServer as Where
+from postroom.model.account import TlsOptions
 from postroom.net import tls
-from postroom.net.imap import ImapConnection
+from postroom.net.imap import ImapConnection, Terms
+from postroom.net.tls import TlsFloor, ciphers
 
 CLOCK = SystemClock()
+# With the server's alert, or without where its loop drops the connection first.
+REFUSED = frozenset(
+    {
+        "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION",
+        "ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE",
+        "ECONNRESET",
+    }
+)
 
 
 def openssl(directory: Path, *words: str) -> None:
@@ -98,3 +108,68 @@ async def test_a_certificate_is_refused_by_the_name_of_its_fault(
             assert failed.value.public_code == code
     finally:
         tls._context.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("given", "floor", "codes"),
+    [
+        (TlsOptions(min_version="TLSv1.3"), TlsFloor(), REFUSED),
+        (None, TlsFloor(min_version="TLSv1.3"), REFUSED),
+        # An account may ask for more than the operator, not for less.
+        (
+            TlsOptions(min_version="TLSv1"),
+            TlsFloor(min_version="TLSv1.3"),
+            REFUSED,
+        ),
+        (None, TlsFloor(ciphers="AES256-SHA"), REFUSED),
+        (
+            TlsOptions(min_version="TLSv9"),
+            TlsFloor(),
+            frozenset({"ERR_TLS_INVALID_PROTOCOL_VERSION"}),
+        ),
+        (TlsOptions(min_version="TLSv1.2"), TlsFloor(), frozenset()),
+    ],
+)
+async def test_a_server_below_what_is_demanded_is_refused(
+    authority: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: TlsOptions | None,
+    floor: TlsFloor,
+    codes: frozenset[str],
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority / "ca.pem"))
+    tls._context.cache_clear()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority / "good.pem", authority / "good.key")
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    server = ImapServer(MailStore(), tls=context)
+    where = Where(host="localhost", port=await server.start(), secure=True, tls=given)
+    opening = ImapConnection.open(
+        where, clock=CLOCK, deadline=Deadline.after(CLOCK, 20), terms=Terms(floor=floor)
+    )
+    try:
+        if not codes:
+            await (await opening).close()
+            return
+        with pytest.raises(ConnectFailed) as failed:
+            await opening
+        assert failed.value.public_code in codes
+    finally:
+        await server.stop()
+        tls._context.cache_clear()
+
+
+def test_groups_of_an_unknown_size_are_not_offered() -> None:
+    assert ciphers(TlsFloor()).endswith(":!kDHE:!kDHEPSK")
+    assert ciphers(TlsFloor(min_dh_bits=0)) == "DEFAULT@SECLEVEL=0"
+    assert ciphers(TlsFloor(ciphers="DEFAULT@SECLEVEL=2", min_dh_bits=2048)) == "DEFAULT@SECLEVEL=2"
+    assert ciphers(TlsFloor(ciphers="DEFAULT", min_dh_bits=1024)) == "DEFAULT"
+    offered = tls.client_context(None, verify=True).get_ciphers()
+    assert not [one["name"] for one in offered if one["kea"] == "kx-dhe"]
+    assert [one["name"] for one in offered if one["kea"] == "kx-ecdhe"]
+
+
+def test_connections_that_ask_for_the_same_share_a_context() -> None:
+    asked = TlsOptions(min_version="TLSv1.2")
+    assert tls.client_context(asked, verify=True) is tls.client_context(asked, verify=True)
+    assert tls.client_context(asked, verify=True) is not tls.client_context(asked, verify=False)

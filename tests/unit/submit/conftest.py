@@ -175,7 +175,7 @@ async def bench(
     await accounts.create(account_for(sink.port), [])
     outbox = Outbox(store, clock)
     settings = Settings(store, sealer, clock)
-    sending = SmtpSending(clock, settings.get)
+    sending = SmtpSending(clock, settings.get_many)
     neighbours = Neighbours(outbox, accounts, mailbox, sending, clock)
     yield Bench(
         store=store,
