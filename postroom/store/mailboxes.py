@@ -46,6 +46,11 @@ class Mailboxes:
             for path, raw in rows[0].items()
         }
 
+    async def cursor(self, account: str, path: str) -> MailboxCursor | None:
+        """What is recorded of one mailbox."""
+        raw = await self._store.command("HGET", self._key(account, "mailboxes"), path)
+        return msgspec.json.decode(raw, type=MailboxCursor) if raw is not None else None
+
     async def number_for(self, account: str, uid_validity: int, path: str) -> int:
         """The folder number of message ids (contract A2). Raises AccountNotFound."""
         keys = [self._store.keys.account(account), self._key(account, "numbers")]

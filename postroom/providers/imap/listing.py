@@ -33,6 +33,8 @@ _BY_ATTRIBUTE: dict[str, SpecialUse] = {
     "\\spam": "\\Junk",
     "\\starred": "\\Flagged",
 }
+# Where all mail of a Gmail account is.
+_GMAIL_WHOLE: frozenset[SpecialUse] = frozenset(("\\All", "\\Junk", "\\Trash"))
 _CLAIM = dict[str, tuple[SpecialUse, SpecialUseSource]]
 
 
@@ -82,10 +84,18 @@ def arrange(listed: Sequence[ListedMailbox], server: ImapServer | None) -> tuple
     return tuple(sorted(mailboxes, key=_place))
 
 
-def tracked(mailboxes: Iterable[Mailbox], paths: Sequence[str] | None) -> tuple[Mailbox, ...]:
-    """Those that the account's `path` filter selects: paths or special-use flags (contract I3)."""
+def tracked(
+    mailboxes: Iterable[Mailbox], paths: Sequence[str] | None, *, is_gmail: bool = False
+) -> tuple[Mailbox, ...]:
+    """Those that the account's `path` filter selects: paths or special-use flags (contract I3).
+
+    Without a filter all of them. On Gmail every message is in All Mail, Trash or Junk, and the
+    other mailboxes are labels of the same messages: where All Mail is to be had, only those three.
+    """
     if not paths or "*" in paths:
-        return tuple(mailboxes)
+        found = tuple(mailboxes)
+        has_all = is_gmail and any(mailbox.special_use == "\\All" for mailbox in found)
+        return tuple(one for one in found if one.special_use in _GMAIL_WHOLE) if has_all else found
     wanted = {canonical(path) for path in paths}
     uses = {path.lower() for path in paths if path.startswith("\\")}
     return tuple(
@@ -102,6 +112,17 @@ def find(mailboxes: Iterable[Mailbox], wanted: str) -> Mailbox | None:
         if mailbox.path == path or (mailbox.special_use or "").lower() == wanted.lower():
             return mailbox
     return None
+
+
+def main_first(mailboxes: Sequence[Mailbox], *, is_gmail: bool = False) -> tuple[Mailbox, ...]:
+    """The mailboxes in the order in which they qualify as the main one (contract I1)."""
+
+    def rank(mailbox: Mailbox) -> int:
+        if is_gmail and mailbox.special_use == "\\All":
+            return 0
+        return 1 if mailbox.path == "INBOX" else 2
+
+    return tuple(sorted(mailboxes, key=rank))
 
 
 def canonical(path: str) -> str:

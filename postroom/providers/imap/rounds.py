@@ -1,9 +1,12 @@
 """A round: looking at every tracked mailbox of an account once.
 
 Contract I2: on connect, then every `resyncDelay`. STATUS (or LIST-STATUS) tells which mailboxes
-need a look; one that has not been compared for half an hour is looked at anyway. A mailbox that
-refuses to open three times in a row is left alone for six hours or until its counters change
-(contract I9). A mailbox is deleted only on proof: two listings without it, and a STATUS refused.
+need a look; one that has not been compared for half an hour is looked at anyway. The main mailbox
+comes first, is returned to whenever it tells news or has been left for some seconds, and is open in
+the end, so a round over very many mailboxes does not make it deaf. A mailbox that refuses to open
+three times in a row is left alone for six hours or until its counters change (contract I9); when
+that is the main one, the next best takes its part. A mailbox is deleted only on proof: two
+listings without it, and a STATUS that says so (I11).
 """
 
 from __future__ import annotations
@@ -19,7 +22,15 @@ from postroom.logs import get_logger
 from postroom.model.mailbox import Mailbox, MailboxCursor
 from postroom.net.imap import ImapConnection
 from postroom.providers.imap.desk import Desk, Known
-from postroom.providers.imap.listing import Absences, arrange, canonical, read_tree, tracked
+from postroom.providers.imap.limits import WatchLimits
+from postroom.providers.imap.listing import (
+    Absences,
+    arrange,
+    canonical,
+    main_first,
+    read_tree,
+    tracked,
+)
 from postroom.providers.imap.passes import (
     News,
     Nonsense,
@@ -35,9 +46,12 @@ LIST_TIMEOUT_S = 120.0
 STATUS_TIMEOUT_S = 30.0
 # Contract I9.
 REFUSALS = 3
-REFUSED_REST_MS = 6 * 3600 * 1000
+REFUSED_REST_S = 6 * 3600.0
 # A mailbox that never holds still is left for the next round after so many passes (I8).
 MOST_PASSES = 5
+# RFC 5530: what a server says of a mailbox that is not there; old servers give no code at all.
+# Any other refusal (INUSE, UNAVAILABLE, SERVERBUG, ...) proves nothing.
+_GONE = frozenset((None, "NONEXISTENT", "NOPERM"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +59,35 @@ class Refusal:
     """How often a mailbox refused to open in a row, when last, and its counters then."""
 
     count: int
-    at_ms: int
+    at_s: float
     status: MailboxStatus | None
 
 
 class History:
     """What rounds remember of each mailbox while the watcher lives, across connections."""
 
+    __slots__ = ("absences", "looked", "refusals", "round_ms", "unverified")
+
     def __init__(self) -> None:
         self.absences = Absences()
         self.looked: dict[str, MailboxStatus] = {}
         self.refusals: dict[str, Refusal] = {}
+        # When the last whole round began, and the mailboxes that it could not verify (I7).
+        self.round_ms = 0
+        self.unverified: frozenset[str] = frozenset()
 
-    def is_resting(self, path: str, status: MailboxStatus | None, now_ms: int) -> bool:
-        """Whether a mailbox that refused too often is left alone."""
+    def is_resting(self, path: str, status: MailboxStatus | None, now_s: float) -> bool:
+        """Whether a mailbox that refused too often is left alone; no status is no news."""
         refusal = self.refusals.get(path)
         if refusal is None or refusal.count < REFUSALS:
             return False
-        return now_ms - refusal.at_ms < REFUSED_REST_MS and refusal.status == status
+        is_same_as_then = status is None or refusal.status == status
+        return now_s - refusal.at_s < REFUSED_REST_S and is_same_as_then
 
-    def refused(self, path: str, status: MailboxStatus | None, now_ms: int) -> None:
+    def refused(self, path: str, status: MailboxStatus | None, now_s: float) -> None:
         """Count a refusal."""
         before = self.refusals.get(path)
-        self.refusals[path] = Refusal(before.count + 1 if before else 1, now_ms, status)
+        self.refusals[path] = Refusal(before.count + 1 if before else 1, now_s, status)
 
     def opened(self, path: str, status: MailboxStatus | None) -> None:
         """A look ended well; `status` was taken before it."""
@@ -75,19 +95,39 @@ class History:
         if status is not None:
             self.looked[path] = status
 
+    def verified_ms(self, cursor: MailboxCursor) -> int:
+        """When the mailbox was last known to equal its index (I7).
+
+        A mailbox that STATUS proves unchanged is verified by the round and writes nothing.
+        """
+        if not cursor.is_complete or cursor.path in self.unverified:
+            return cursor.last_verified_ms
+        return max(cursor.last_verified_ms, self.round_ms)
+
 
 class Rounds:
     """The rounds over one connection; `main` is the mailbox to idle on."""
 
     def __init__(
-        self, desk: Desk, connection: ImapConnection, history: History, news: News
+        self,
+        desk: Desk,
+        connection: ImapConnection,
+        history: History,
+        news: News,
+        limits: WatchLimits,
     ) -> None:
         self._desk = desk
         self._connection = connection
         self._history = history
         self._news = news
+        self._limits = limits
         self._main: Mailbox | None = None
         self._main_known: Known | None = None
+        # The mailbox that is selected now, and when the main one was last looked at.
+        self._open: str | None = None
+        self._main_s = 0.0
+        # Whether the last round found a change in the main mailbox that nobody had told.
+        self.is_surprised = False
 
     @property
     def needs_proof(self) -> bool:
@@ -96,42 +136,81 @@ class Rounds:
 
     async def run(self) -> None:
         """Look at every tracked mailbox; the main one is open afterwards."""
-        poison = self._desk.poison
-        if not poison.is_loaded:
-            poison.load(await self._desk.mailboxes.trials(self._desk.account.account))
+        desk = self._desk
+        if not desk.poison.is_loaded:
+            desk.poison.load(await desk.mailboxes.trials(desk.account.account))
+        started_ms = desk.clock.now_ms()
+        was_told = bool(self._news)
         listed = await self._list()
-        cursors = await self._desk.mailboxes.cursors(self._desk.account.account)
+        cursors = await desk.mailboxes.cursors(desk.account.account)
         await self._bury(cursors, listed)
         mailboxes = self._tracked(listed)
-        self._main = _main_of(mailboxes)
         statuses = {canonical(entry.path): entry.status for entry in listed if entry.status}
+        was_open, self._main = self._open, self._choose_main(mailboxes, statuses)
+        found = await self.look_at_main(statuses.get(self._main.path) if self._main else None)
+        self.is_surprised = found and not was_told and self._is_main(was_open)
+        unverified = []
         for mailbox in mailboxes:
-            cursor = cursors.get(mailbox.path)
-            # The main mailbox comes last, and first as well when it was never seen.
-            if cursor is None or not cursor.is_complete or not self._is_main(mailbox):
-                await self._visit(mailbox, cursor, statuses.get(mailbox.path))
-        await self.look_at_main()
+            path = mailbox.path
+            if self._is_main(path):
+                continue
+            if not await self._visit(mailbox, cursors.get(path), statuses.get(path)):
+                unverified.append(path)
+            await self._serve_main()
+        await self._return_to_main()
+        self._history.round_ms, self._history.unverified = started_ms, frozenset(unverified)
 
-    async def look_at_main(self) -> None:
-        """One pass over the main mailbox, which stays open."""
+    async def look_at_main(self, status: MailboxStatus | None = None) -> bool:
+        """One pass over the main mailbox, which stays open; whether messages came or went.
+
+        `status` are its counters, if they are known: a refusal is remembered with them.
+        """
         main = self._main
         if main is None:
-            return
+            return False
         # What memory knows holds only as long as every pass ends well.
         known, self._main_known = self._main_known, None
+        # The main mailbox may be another one than in the last round.
+        if known is None or known.cursor.path != main.path:
+            cursor = await self._desk.mailboxes.cursor(self._desk.account.account, main.path)
+            known = await self._desk.load(cursor) if cursor else None
+        before = known.cursor if known is not None else None
         try:
-            # The main mailbox may be another one than in the last round.
-            if known is None or known.cursor.path != main.path:
-                cursors = await self._desk.mailboxes.cursors(self._desk.account.account)
-                cursor = cursors.get(main.path)
-                known = await self._desk.load(cursor) if cursor else None
-            self._main_known = await sync_mailbox(
-                self._desk, self._connection, main, known, self._news
-            )
-        except ImapRefused as error:
+            known = await self._sync(main, known)
+        except (ImapRefused, Nonsense) as error:
+            self._history.refused(main.path, status, self._desk.clock.steady_s())
             raise ConnectionUnavailable(
                 "The main mailbox cannot be opened", log={"response": error.text}
             ) from error
+        self._history.opened(main.path, None)
+        self._main_known, self._main_s = known, self._desk.clock.steady_s()
+        return before is not None and _has_moved(before, known.cursor)
+
+    async def _serve_main(self) -> None:
+        """Between visits: back to the main mailbox when it told news or was left for long."""
+        if self._main is None:
+            return
+        is_left = not self._is_main(self._open)
+        away_s = self._desk.clock.steady_s() - self._main_s
+        if away_s >= self._limits.return_s if is_left else self._news:
+            await self.look_at_main()
+
+    async def _return_to_main(self) -> None:
+        if self._news or not self._is_main(self._open):
+            await self.look_at_main()
+
+    def _choose_main(
+        self, mailboxes: Sequence[Mailbox], statuses: Mapping[str, MailboxStatus]
+    ) -> Mailbox | None:
+        """Contract I1; a mailbox that refuses to open is passed over where there is another."""
+        candidates = main_first(mailboxes, is_gmail=self._is_gmail)
+        now_s, resting = self._desk.clock.steady_s(), self._history.is_resting
+        awake = (one for one in candidates if not resting(one.path, statuses.get(one.path), now_s))
+        return next(awake, candidates[0] if candidates else None)
+
+    @property
+    def _is_gmail(self) -> bool:
+        return self._connection.has("X-GM-EXT-1")
 
     async def _list(self) -> tuple[ListedMailbox, ...]:
         connection = self._connection
@@ -149,7 +228,8 @@ class Rounds:
 
     def _tracked(self, listed: Sequence[ListedMailbox]) -> tuple[Mailbox, ...]:
         account = self._desk.account
-        return tracked(arrange(listed, account.imap), account.path)
+        mailboxes = arrange(listed, account.imap)
+        return tracked(mailboxes, account.path, is_gmail=self._is_gmail)
 
     async def _bury(
         self, cursors: Mapping[str, MailboxCursor], listed: Sequence[ListedMailbox]
@@ -157,34 +237,37 @@ class Rounds:
         """Forget and announce the mailboxes that are gone for sure."""
         gone = self._history.absences.observe(cursors, [entry.path for entry in listed])
         for path in sorted(gone):
-            if await self._status(path) is None:
+            if await self._is_gone(path):
                 await self._desk.recorder.mailbox_deleted(cursors[path])
                 self._history.looked.pop(path, None)
 
     async def _visit(
         self, mailbox: Mailbox, cursor: MailboxCursor | None, status: MailboxStatus | None
-    ) -> None:
-        """Look at one mailbox of the round, if it needs it; its refusal stops nothing else."""
+    ) -> bool:
+        """Look at one mailbox of the round, if it needs it; its refusal stops nothing else.
+
+        Whether its index is known to equal the server afterwards.
+        """
         path = mailbox.path
-        if status is None and cursor is not None and not self._is_main(mailbox):
+        if status is None and cursor is not None:
             status = await self._status(path)
-        now_ms = self._desk.clock.now_ms()
-        if self._history.is_resting(path, status, now_ms):
-            return
-        if cursor is not None and status is not None and self._can_skip(cursor, status, now_ms):
-            return
+        clock = self._desk.clock
+        if self._history.is_resting(path, status, clock.steady_s()):
+            return False
+        if cursor and status and self._can_skip(cursor, status, clock.now_ms()):
+            return True
         try:
             known = await self._desk.load(cursor) if cursor is not None else None
-            known = await self._sync(mailbox, known)
+            await self._sync_until_quiet(mailbox, known)
         except ImapRefused as error:
-            self._history.refused(path, status, now_ms)
+            self._history.refused(path, status, clock.steady_s())
             log.warning("mailbox.refused", account=self._desk.account.account, reason=error.text)
         except Nonsense as error:
             log.warning("mailbox.nonsense", account=self._desk.account.account, reason=error.text)
         else:
             self._history.opened(path, status)
-            if self._is_main(mailbox):
-                self._main_known = known
+            return True
+        return False
 
     def _can_skip(self, cursor: MailboxCursor, status: MailboxStatus, now_ms: int) -> bool:
         if is_full_due(cursor, now_ms):
@@ -192,29 +275,42 @@ class Rounds:
         looked = self._history.looked.get(cursor.path)
         return is_unchanged(cursor, status, now_ms) or is_same(looked, status)
 
-    def _is_main(self, mailbox: Mailbox) -> bool:
-        return self._main is not None and mailbox.path == self._main.path
+    def _is_main(self, path: str | None) -> bool:
+        return self._main is not None and path == self._main.path
 
-    async def _sync(self, mailbox: Mailbox, known: Known | None) -> Known:
+    async def _sync_until_quiet(self, mailbox: Mailbox, known: Known | None) -> None:
         """Passes until the mailbox was quiet during one; what was heard before is not about it."""
         self._news.take()
-        known = await sync_mailbox(self._desk, self._connection, mailbox, known, self._news)
+        known = await self._sync(mailbox, known)
         for _ in range(MOST_PASSES):
             if not self._news:
                 break
-            known = await sync_mailbox(self._desk, self._connection, mailbox, known, self._news)
+            known = await self._sync(mailbox, known)
+
+    async def _sync(self, mailbox: Mailbox, known: Known | None) -> Known:
+        self._open = None
+        known = await sync_mailbox(self._desk, self._connection, mailbox, known, self._news)
+        self._open = mailbox.path
         return known
 
     async def _status(self, path: str) -> MailboxStatus | None:
         """The counters of a mailbox; None when the server refuses them."""
-        command = Status(path, self._status_items())
         try:
-            return await self._connection.run(command, self._desk.deadline(STATUS_TIMEOUT_S))
+            return await self._ask_status(path)
         except ImapRefused:
             return None
 
+    async def _is_gone(self, path: str) -> bool:
+        try:
+            await self._ask_status(path)
+        except ImapRefused as error:
+            return error.response_code in _GONE
+        return False
 
-def _main_of(mailboxes: Sequence[Mailbox]) -> Mailbox | None:
-    """INBOX, or the first tracked mailbox where INBOX is not tracked (contract I1)."""
-    inbox = next((mailbox for mailbox in mailboxes if mailbox.path == "INBOX"), None)
-    return inbox or (mailboxes[0] if mailboxes else None)
+    async def _ask_status(self, path: str) -> MailboxStatus:
+        command = Status(path, self._status_items())
+        return await self._connection.run(command, self._desk.deadline(STATUS_TIMEOUT_S))
+
+
+def _has_moved(before: MailboxCursor, after: MailboxCursor) -> bool:
+    return (before.uid_next, before.messages) != (after.uid_next, after.messages)

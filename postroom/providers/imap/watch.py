@@ -9,12 +9,8 @@ Nothing but Fenced ends `run`; every other failure is reported, waited for and t
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
-from postroom.backoff import RECONNECT, REFUSED_LOGIN, Backoff
 from postroom.clock import Deadline
 from postroom.errors import (
     AuthenticationRefused,
@@ -23,10 +19,9 @@ from postroom.errors import (
     PostroomError,
     StoreUnavailable,
 )
-from postroom.imap.commands.noop import Noop
-from postroom.imap.errors import ImapRefused
 from postroom.imap.types import Bye, Unsolicited
 from postroom.logs import get_logger
+from postroom.model.mailbox import MailboxCursor
 from postroom.net.imap import ImapConnection
 from postroom.providers.imap.connect import (
     CONNECT_TIMEOUT_S,
@@ -35,8 +30,12 @@ from postroom.providers.imap.connect import (
     connect,
 )
 from postroom.providers.imap.desk import Desk
+from postroom.providers.imap.hearing import Ear, Hearing, pause
+from postroom.providers.imap.limits import WatchLimits
 from postroom.providers.imap.passes import News
 from postroom.providers.imap.rounds import MOST_PASSES, History, Rounds
+
+__all__ = ["ImapWatcher", "WatchLimits"]
 
 log = get_logger("providers.imap")
 
@@ -44,23 +43,6 @@ log = get_logger("providers.imap")
 SETTLED_S = 300.0
 BUSY_RECONNECTS = 20
 BUSY_WINDOW_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class WatchLimits:
-    """How long the watcher waits for what; tests shorten them."""
-
-    # RFC 2177: a server may log out after 30 minutes without a command.
-    idle_s: float = 28 * 60.0
-    # Without IDLE the mailbox is polled.
-    poll_s: float = 60.0
-    noop_timeout_s: float = 30.0
-    # A mailbox that never holds still is looked at this often (I8), never in a tight loop.
-    pace_s: float = 1.0
-    # A mailbox missing from a listing: when to list again for proof (invariant I11).
-    proof_s: float = 10.0
-    reconnect: Backoff = RECONNECT
-    refused: Backoff = REFUSED_LOGIN
 
 
 class ImapWatcher:
@@ -79,19 +61,22 @@ class ImapWatcher:
         self._clock = desk.clock
         self._limits = limits or WatchLimits()
         self._history = History()
+        self._ear = Ear()
         self._news = News()
         self._wake = asyncio.Event()
-        self._session: asyncio.Task[None] | None = None
+        # The scope of the connection under way; expiring it ends the connection.
+        self._session: asyncio.Timeout | None = None
         self._wants_round = False
         self._wants_reconnect = False
-        self._can_idle = True
         self._attempt = 0
         self._has_completed = False
-        self._connects: deque[float] = deque(maxlen=BUSY_RECONNECTS + 1)
+        # When the connections of the last minute were begun.
+        self._connects: list[float] = []
 
     async def run(self) -> None:
         """Watch until another worker owns the account (Fenced) or the task is cancelled."""
         while True:
+            await self._hold_back()
             error = await self._try_session()
             if isinstance(error, Fenced):
                 raise error
@@ -105,7 +90,7 @@ class ImapWatcher:
             await self._rest(backoff.delay_ms(self._attempt) / 1000)
 
     def request_sync(self) -> None:
-        """Start a round as soon as possible."""
+        """Start a round as soon as possible; one more when a round is under way."""
         self._wants_round = True
         self._wake.set()
 
@@ -113,27 +98,37 @@ class ImapWatcher:
         """Drop the connection and connect again at once."""
         self._wants_reconnect = True
         self._wake.set()
-        if self._session is not None:
-            self._session.cancel()
+        if self._session is not None and not self._session.expired():
+            self._session.reschedule(asyncio.get_running_loop().time())
+
+    def verified_ms(self, cursor: MailboxCursor) -> int:
+        """When a mailbox was last known to equal its index (invariant I7); 0 for never."""
+        return self._history.verified_ms(cursor)
 
     async def _try_session(self) -> PostroomError | None:
         """One connection from its first byte to its last; the failure that ended it."""
         self._has_completed = False
-        self._note_connect()
         started_s = self._clock.steady_s()
-        session = self._session = asyncio.ensure_future(self._run_session())
+        session = asyncio.timeout(None)
         try:
-            await asyncio.wait([session])
+            async with session:
+                self._session = session
+                await self._run_session()
+        except TimeoutError:
+            if not session.expired():
+                raise
+            return None
+        except asyncio.CancelledError:
+            if _is_cancelled():
+                raise
+            # Somebody cancelled what the session waited for, not the session.
+            error: PostroomError = ConnectionClosing("The connection was cut off")
+        except PostroomError as failure:
+            error = failure
+        else:
+            raise AssertionError("a session ends by a failure only")
         finally:
             self._session = None
-            if not session.done():
-                session.cancel()
-                await asyncio.wait([session])
-        if session.cancelled():
-            return None
-        error = session.exception()
-        if not isinstance(error, PostroomError):
-            raise error or AssertionError("a session ends by a failure only")
         if self._has_completed and self._clock.steady_s() - started_s >= SETTLED_S:
             self._attempt = 0
         return await self._report(error)
@@ -156,15 +151,14 @@ class ImapWatcher:
         desk = self._desk
         await desk.recorder.connecting()
         self._news = News()
-        self._can_idle = True
-        connection = await self._connect()
+        connection = await self._open(self._hear)
         try:
             await desk.recorder.authenticated(_user(desk))
             await self._watch(connection)
         finally:
             await connection.close()
 
-    async def _connect(self) -> ImapConnection:
+    async def _open(self, hear: Callable[[Unsolicited], None]) -> ImapConnection:
         account = self._desk.account
         host = account.imap.host if account.imap is not None else None
         options = await self._read_options()
@@ -174,32 +168,38 @@ class ImapWatcher:
                 clock=self._clock,
                 deadline=Deadline.after(self._clock, CONNECT_TIMEOUT_S),
                 options=options,
-                on_unsolicited=self._hear,
+                on_unsolicited=hear,
             )
 
     async def _watch(self, connection: ImapConnection) -> None:
         """Rounds, passes and rest, until the connection ends."""
-        rounds = Rounds(self._desk, connection, self._history, self._news)
+        desk, limits, news = self._desk, self._limits, self._news
+        rounds = Rounds(desk, connection, self._history, news, limits)
+        hearing = Hearing(desk, connection, limits, self._ear, news)
         next_round_s = self._clock.steady_s()
         passes = 0
         while True:
             self._wake.clear()
             left_s = next_round_s - self._clock.steady_s()
             if left_s <= 0 or self._wants_round:
-                await self._round(rounds)
-                delay_s = self._limits.proof_s if rounds.needs_proof else self._resync_delay_s()
+                await self._round(rounds, hearing)
+                delay_s = limits.proof_s if rounds.needs_proof else self._resync_delay_s()
                 next_round_s = self._clock.steady_s() + delay_s
-            elif self._news:
+            elif news:
                 passes += 1
                 if passes > MOST_PASSES:
-                    await self._wait(self._limits.pace_s)
+                    await pause(self._clock, self._wake, limits.pace_s)
                 await rounds.look_at_main()
             else:
                 passes = 0
-                await self._listen(connection, left_s)
+                has_to_look = await hearing.listen(self._wake, left_s)
+                if has_to_look and await rounds.look_at_main():
+                    hearing.missed()
 
-    async def _round(self, rounds: Rounds) -> None:
-        self._wants_round = False
+    async def _round(self, rounds: Rounds, hearing: Hearing) -> None:
+        # A round that was asked for often follows what the person has just done: no news is no
+        # wonder then.
+        is_asked, self._wants_round = self._wants_round, False
         started_s = self._clock.steady_s()
         await self._desk.recorder.syncing()
         await rounds.run()
@@ -208,27 +208,13 @@ class ImapWatcher:
         self._has_completed = True
         took_ms = round((self._clock.steady_s() - started_s) * 1000)
         log.debug("account.synced", account=self._desk.account.account, ms=took_ms)
+        if rounds.is_surprised and not is_asked:
+            hearing.missed()
 
     def _resync_delay_s(self) -> float:
         server = self._desk.account.imap
         # Contract I2; a delay of 0 or less would spin.
         return float(max(1, server.resync_delay)) if server is not None else 900.0
-
-    async def _listen(self, connection: ImapConnection, left_s: float) -> None:
-        """Wait for news, by IDLE or by polling; the connection was seen alive afterwards."""
-        if self._can_idle and connection.has("IDLE"):
-            try:
-                await connection.idle(self._wake, min(left_s, self._limits.idle_s))
-            except ImapRefused as error:
-                # Offered and refused all the same: this connection is polled.
-                self._can_idle = False
-                name = self._desk.account.account
-                log.info("connection.no_idle", account=name, reason=error.text)
-        else:
-            await self._wait(min(left_s, self._limits.poll_s))
-            await connection.run(Noop(), Deadline.after(self._clock, self._limits.noop_timeout_s))
-        if not connection.is_open:
-            raise ConnectionClosing("The mail server closed the connection")
 
     def _hear(self, told: Unsolicited) -> None:
         if isinstance(told, Bye):
@@ -239,27 +225,23 @@ class ImapWatcher:
     async def _rest(self, seconds: float) -> None:
         """Wait out the back-off; asking for a reconnect or a round ends it."""
         self._wake.clear()
-        await self._wait(seconds)
+        await pause(self._clock, self._wake, seconds)
         self._wants_reconnect = False
 
-    async def _wait(self, seconds: float) -> None:
-        sleep = asyncio.ensure_future(self._clock.sleep(seconds))
-        wake = asyncio.ensure_future(self._wake.wait())
-        try:
-            await asyncio.wait([sleep, wake], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (sleep, wake):
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
-
-    def _note_connect(self) -> None:
-        """Contract I8: more than 20 connections a minute are worth a warning."""
+    async def _hold_back(self) -> None:
+        """Bounded attempts (I1), whoever asks for them: contract I8 has 20 reconnects a minute."""
         now_s = self._clock.steady_s()
-        self._connects.append(now_s)
-        if len(self._connects) > BUSY_RECONNECTS and now_s - self._connects[0] < BUSY_WINDOW_S:
+        recent = [at_s for at_s in self._connects if now_s - at_s < BUSY_WINDOW_S]
+        if len(recent) > BUSY_RECONNECTS:
             log.warning("connection.busy", account=self._desk.account.account)
-            self._connects.clear()
+            await self._clock.sleep(BUSY_WINDOW_S - (now_s - recent[0]))
+        self._connects = [*recent[-BUSY_RECONNECTS:], self._clock.steady_s()]
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody wants the running task to end."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _user(desk: Desk) -> str:

@@ -88,7 +88,35 @@ async def settle(connections: list[float], count: int) -> None:
         await asyncio.sleep(0.005)
 
 
-@pytest.mark.parametrize("say", [hang_up, greet, garbage, until_login, empty_list])
+async def _answer_until(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, last: bytes, end: bytes
+) -> None:
+    """Answer everything well, with an INBOX, up to a command whose end is `end`."""
+    await greet(reader, writer)
+    while line := await reader.readline():
+        tag, _, rest = line.strip().partition(b" ")
+        name = rest.split(b" ")[0].upper()
+        answer = b'* LIST () "/" INBOX\r\n' if name == b"LIST" else b""
+        writer.write(answer + tag + (end if name == last else b" OK done\r\n"))
+        await writer.drain()
+        if name == last:
+            return
+
+
+async def until_select(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await _answer_until(reader, writer, b"EXAMINE", b" OK done\r\n")
+
+
+async def refuses_the_main_mailbox(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    await _answer_until(reader, writer, b"EXAMINE", b" NO not today\r\n")
+
+
+@pytest.mark.parametrize(
+    "say",
+    [hang_up, greet, garbage, until_login, empty_list, until_select, refuses_the_main_mailbox],
+)
 async def test_attempts_follow_the_back_off_whatever_the_server_does(
     store: Store, clock: FakeClock, say: Say
 ) -> None:

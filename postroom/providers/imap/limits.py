@@ -1,0 +1,26 @@
+"""How long the watcher of an account waits for what; tests shorten it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from postroom.backoff import RECONNECT, REFUSED_LOGIN, Backoff
+
+
+@dataclass(frozen=True, slots=True)
+class WatchLimits:
+    """The watcher's timers."""
+
+    # RFC 2177: a server may log out after 30 minutes without a command.
+    idle_s: float = 28 * 60.0
+    # Without IDLE, or with one that tells nothing, the mailbox is polled.
+    poll_s: float = 60.0
+    noop_timeout_s: float = 30.0
+    # A mailbox that never holds still is looked at this often (I8), never in a tight loop.
+    pace_s: float = 1.0
+    # A mailbox missing from a listing: when to list again for proof (invariant I11).
+    proof_s: float = 10.0
+    # In a round over very many mailboxes the main one is looked at this often.
+    return_s: float = 10.0
+    reconnect: Backoff = RECONNECT
+    refused: Backoff = REFUSED_LOGIN

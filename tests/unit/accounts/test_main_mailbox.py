@@ -1,0 +1,192 @@
+"""The mailbox that an account listens on: which it is, and that nothing keeps it waiting."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from postroom.demo.gmail import ALL_MAIL, SPAM, TRASH, add_gmail_account
+from postroom.demo.imap_session import Answer, Session
+from postroom.demo.imapd import ImapServer
+from postroom.demo.mailstore import MailStore
+from postroom.imap.server import ClientCommand
+from postroom.net.wire import Wire
+from postroom.providers.imap import rounds
+from postroom.providers.imap.watch import BUSY_RECONNECTS, WatchLimits
+from postroom.store.connection import Store
+from tests.fakes.dovecot import message
+from tests.unit.accounts.test_injected import bent
+from tests.unit.accounts.watching import QUICK, World, imap_account, world
+
+
+@pytest.fixture
+def mail() -> MailStore:
+    store = MailStore()
+    store.add_account("u", "secret")
+    return store
+
+
+async def connected(here: World, server: ImapServer, **more: object) -> None:
+    await here.register(imap_account("a", "u", server.port, **more))
+    await here.until_state("a", "connected")
+
+
+@asynccontextmanager
+async def gmail(labels: MailStore) -> AsyncIterator[ImapServer]:
+    server = ImapServer(labels, also=("X-GM-EXT-1",))
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+async def test_a_main_mailbox_that_refuses_to_open_hands_over_to_the_next(
+    monkeypatch: pytest.MonkeyPatch, store: Store, mail: MailStore
+) -> None:
+    refusals = 0
+    is_refused = True
+
+    def bend(_number: int, _session: Session, command: ClientCommand, answer: Answer) -> None:
+        nonlocal refusals
+        if is_refused and command.name == "EXAMINE" and command.arguments[0] == "INBOX":
+            refusals += 1
+            answer.end, answer.lines = "NO [INUSE] Somebody has it", []
+
+    mail.create("u", "Work")
+    async with bent(monkeypatch, mail, bend) as server, world(store) as here:
+        await connected(here, server, path=("INBOX", "Work"))
+        assert refusals == rounds.REFUSALS
+        mail.deliver("u", message("at work"), "Work")
+        await here.until_told("a", "messageNew")
+        await here.sync("a")
+        assert refusals == rounds.REFUSALS
+        is_refused = False
+        # Changed counters end the rest (contract I9).
+        mail.deliver("u", message("in"))
+        await here.sync("a")
+        assert "INBOX" in await here.mailboxes.cursors("a")
+        mail.deliver("u", message("listened to"))
+        await here.until_told("a", "messageNew", 3)
+
+
+async def test_the_main_mailbox_is_served_during_a_round_over_many(
+    monkeypatch: pytest.MonkeyPatch, store: Store, mail: MailStore
+) -> None:
+    steps: list[str] = []
+    is_counting = False
+
+    def bend(_number: int, session: Session, command: ClientCommand, answer: Answer) -> None:
+        if not is_counting:
+            return
+        steps.append(f"{command.name} {command.arguments[0] if command.arguments else ''}")
+        if steps.count("STATUS M10") == 1 and steps[-1] == "STATUS M10":
+            mail.deliver("u", message("meanwhile"))
+            answer.lines += session.news()
+
+    for number in range(40):
+        mail.create("u", f"M{number:02}")
+    hidden = ("LIST-STATUS",)
+    async with bent(monkeypatch, mail, bend, hidden) as server, world(store) as here:
+        await connected(here, server)
+        is_counting = True
+        await here.sync("a")
+        await here.until_told("a", "messageNew")
+        round_ = steps[steps.index("STATUS M00") : steps.index("STATUS M39")]
+        assert round_[round_.index("STATUS M10") + 1] == "EXAMINE INBOX"
+
+
+async def test_a_round_that_opens_many_mailboxes_comes_back_to_the_main_one_in_between(
+    monkeypatch: pytest.MonkeyPatch, store: Store, mail: MailStore
+) -> None:
+    opened: list[str] = []
+
+    def bend(_number: int, _session: Session, command: ClientCommand, _answer: Answer) -> None:
+        if command.name == "EXAMINE":
+            opened.append(str(command.arguments[0]))
+
+    for number in range(8):
+        mail.create("u", f"M{number}")
+    limits = WatchLimits(return_s=0.0)
+    async with bent(monkeypatch, mail, bend) as server, world(store, limits) as here:
+        await connected(here, server)
+        # The first round opens every mailbox, and the main one after each of the others.
+        assert opened[::2] == ["INBOX"] * len(opened[::2])
+        assert len(set(opened)) > 8
+
+
+async def test_the_main_mailbox_of_gmail_is_all_mail_and_labels_are_not_tracked(
+    store: Store,
+) -> None:
+    labels = MailStore()
+    add_gmail_account(labels, "u", "secret")
+    async with gmail(labels) as server, world(store) as here:
+        await connected(here, server)
+        assert set(await here.mailboxes.cursors("a")) == {ALL_MAIL, TRASH, SPAM}
+        labels.deliver("u", message("labelled"))
+        (new,) = await here.until_told("a", "messageNew")
+        assert new.path == ALL_MAIL
+
+
+async def test_a_path_filter_rules_on_gmail_too(store: Store) -> None:
+    labels = MailStore()
+    add_gmail_account(labels, "u", "secret")
+    async with gmail(labels) as server, world(store) as here:
+        await connected(here, server, path=("INBOX", "\\Sent"))
+        assert set(await here.mailboxes.cursors("a")) == {"INBOX", "[Gmail]/Sent Mail"}
+        labels.deliver("u", message("in"))
+        (new,) = await here.until_told("a", "messageNew")
+        assert new.path == "INBOX"
+
+
+async def test_a_round_asked_for_during_a_round_is_one_round_more(
+    monkeypatch: pytest.MonkeyPatch, store: Store, mail: MailStore
+) -> None:
+    lists = 0
+    asks = 0
+
+    def bend(_number: int, _session: Session, command: ClientCommand, _answer: Answer) -> None:
+        nonlocal lists, asks
+        if command.name != "LIST":
+            return
+        lists += 1
+        while lists == 2 and asks < 3:
+            asks += 1
+            here.watcher("a").request_sync()
+
+    async with bent(monkeypatch, mail, bend) as server, world(store) as here:
+        await connected(here, server)
+        here.watcher("a").request_sync()
+
+        async def has_listed_again() -> bool:
+            return lists == 3
+
+        await here.until(has_listed_again)
+        await here.sync("a")
+        assert (lists, asks) == (4, 3)
+
+
+async def test_reconnects_on_request_are_bounded_too(
+    monkeypatch: pytest.MonkeyPatch, store: Store, mail: MailStore
+) -> None:
+    straight = ImapServer._serve
+    connections = 0
+
+    async def counted(server: ImapServer, wire: Wire) -> None:
+        nonlocal connections
+        connections += 1
+        await straight(server, wire)
+
+    monkeypatch.setattr(ImapServer, "_serve", counted)
+    server = ImapServer(mail)
+    await server.start()
+    async with world(store, QUICK) as here:
+        await connected(here, server)
+        for _ in range(3 * BUSY_RECONNECTS):
+            here.watcher("a").request_reconnect()
+            await asyncio.sleep(0.03)
+        assert connections == BUSY_RECONNECTS + 1
+    await server.stop()
