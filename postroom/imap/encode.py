@@ -154,10 +154,17 @@ class Line:
 
     def literal(self, data: bytes) -> Line:
         """A literal, synchronising only when the server needs it."""
+        return self._literal(data, b"")
+
+    def literal8(self, data: bytes) -> Line:
+        """A literal that may hold NUL (RFC 3516) or UTF-8 headers (RFC 6855)."""
+        return self._literal(data, b"~")
+
+    def _literal(self, data: bytes, mark: bytes) -> Line:
         plus = self.offered.has("LITERAL+") or (
             self.offered.has("LITERAL-") and len(data) <= MOST_LITERAL_MINUS_BYTES
         )
-        self._add(b"{%d%s}" % (len(data), b"+" if plus else b""))
+        self._add(b"%s{%d%s}" % (mark, len(data), b"+" if plus else b""))
         self._open += b"\r\n"
         if not plus:
             self._close()

@@ -215,8 +215,10 @@ def _numbered(number: int | None, name: str, values: list[Token]) -> Response:
     return Unread(name, values)
 
 
-def _capability(values: list[Token]) -> Response:
-    return Capabilities(names_of(values))
+def _capability(values: list[Token]) -> Response | None:
+    names = names_of(values)
+    # sohu.com answers NAMESPACE with `* CAPABILITY (("" "/")) NIL NIL`.
+    return Capabilities(names) if any(name.startswith("IMAP4") for name in names) else None
 
 
 def names_of(values: list[Token]) -> frozenset[str]:

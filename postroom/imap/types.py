@@ -142,6 +142,20 @@ class Selected(msgspec.Struct, frozen=True, gc=False):
     is_counted: bool = True
 
 
+class Created(msgspec.Struct, frozen=True, gc=False):
+    """A mailbox that was made: as the server calls it, with its id where it has ids."""
+
+    path: str
+    mailbox_id: str | None = None
+
+
+class FetchedPart(msgspec.Struct, frozen=True, gc=False):
+    """The content of a part; `is_decoded` when the server took the transfer encoding off."""
+
+    data: bytes
+    is_decoded: bool
+
+
 class Copied(msgspec.Struct, frozen=True, gc=False):
     """Where copies went: the n-th source became the n-th destination (UIDPLUS; else empty)."""
 

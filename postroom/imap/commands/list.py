@@ -2,13 +2,16 @@
 
 What the server does not offer is left out of the command: special-use attributes come by
 themselves from most servers, XLIST (the ancestor of SPECIAL-USE) is used where it is all there is.
-Subscriptions without LIST-EXTENDED and counters without LIST-STATUS need further commands: the
-caller sees that `\\Subscribed` or `status` is missing and asks by LSUB (`is_lsub`) or STATUS.
+Without LIST-EXTENDED the subscribed ones are asked for by LSUB, and other selections are made
+here. Subscriptions of a whole listing without LIST-EXTENDED and counters without LIST-STATUS need
+further commands: the caller sees that `\\Subscribed` or `status` is missing and asks by LSUB
+(`is_lsub`) or STATUS.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from postroom.imap.commands.exchange import Command, Exchange
 from postroom.imap.commands.status import known_items
@@ -19,11 +22,23 @@ from postroom.imap.types import Listed, ListedMailbox, MailboxStatus, Told
 
 # Ten times the largest account we know of; a server that goes on would fill the memory (I28).
 MOST_MAILBOXES = 100_000
+Selection = Literal["SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE"]
+# RFC 6154 2; and what XLIST calls them.
+_USES = frozenset(
+    {
+        *("\\all", "\\archive", "\\drafts", "\\flagged", "\\junk", "\\sent", "\\trash"),
+        *("\\important", "\\allmail", "\\spam", "\\starred", "\\inbox"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ListMailboxes(Command[tuple[ListedMailbox, ...]]):
-    """The mailboxes that match, each once, in the server's order."""
+    """The mailboxes that match, each once, in the server's order.
+
+    `select` narrows the listing (RFC 5258 3.1); `patterns` stand in for `pattern` where several
+    are wanted: of those a server without LIST-EXTENDED gets the first.
+    """
 
     reference: str = ""
     pattern: str = "*"
@@ -31,6 +46,9 @@ class ListMailboxes(Command[tuple[ListedMailbox, ...]]):
     return_subscribed: bool = False
     return_status: tuple[str, ...] = ()
     is_lsub: bool = False
+    select: tuple[Selection, ...] = ()
+    patterns: tuple[str, ...] = ()
+    return_children: bool = False
 
     def start(self, offered: Offered) -> Exchange[tuple[ListedMailbox, ...]]:
         listed: dict[str, ListedMailbox] = {}
@@ -48,32 +66,65 @@ class ListMailboxes(Command[tuple[ListedMailbox, ...]]):
                 return False
             return True
 
+        is_extended = offered.has("LIST-EXTENDED")
         return Exchange(
-            self._line(offered), lambda _tagged: tuple(_with_status(listed, told)), take
+            self._line(offered),
+            lambda _tagged: tuple(
+                mailbox
+                for mailbox in _with_status(listed, told)
+                if is_extended or self._is_selected(mailbox)
+            ),
+            take,
         )
 
     def _line(self, offered: Offered) -> tuple[bytes, ...]:
-        line = Line(offered).raw(self._name(offered)).pattern(self.reference)
-        line.pattern(self.pattern)
+        name = self._name(offered)
+        line = Line(offered).raw(name)
+        selection = self._selection(offered)
+        if selection and name == "LIST":
+            line.raw(f"({' '.join(selection)})")
+        line.pattern(self.reference)
+        self._patterns(line)
         options = self._options(offered)
-        if options and not self.is_lsub:
+        if options and name == "LIST":
             line.raw(f"RETURN ({' '.join(options)})")
         return line.end()
 
+    def _patterns(self, line: Line) -> None:
+        if not self.patterns or not line.offered.has("LIST-EXTENDED"):
+            line.pattern(self.patterns[0] if self.patterns else self.pattern)
+            return
+        line.open_list()
+        for pattern in self.patterns:
+            line.pattern(pattern)
+        line.close_list()
+
     def _name(self, offered: Offered) -> str:
-        if self.is_lsub:
+        is_extended = offered.has("LIST-EXTENDED")
+        if self.is_lsub or ("SUBSCRIBED" in self.select and not is_extended):
             return "LSUB"
         is_old = offered.has("XLIST") and not offered.has("SPECIAL-USE")
-        return "XLIST" if is_old and self.return_special_use else "LIST"
+        wants_uses = self.return_special_use or "SPECIAL-USE" in self.select
+        return "XLIST" if is_old and wants_uses and not is_extended else "LIST"
+
+    def _selection(self, offered: Offered) -> list[str]:
+        if not offered.has("LIST-EXTENDED"):
+            return []
+        return [name for name in self.select if name != "SPECIAL-USE" or offered.has("SPECIAL-USE")]
+
+    def _is_selected(self, mailbox: ListedMailbox) -> bool:
+        """What the server would have left out, could it select by special use."""
+        return "SPECIAL-USE" not in self.select or any(mailbox.has(use) for use in _USES)
 
     def _options(self, offered: Offered) -> list[str]:
-        if self._name(offered) != "LIST":
-            return []
         options = []
-        if self.return_special_use and offered.has("SPECIAL-USE") and offered.has("LIST-EXTENDED"):
-            options.append("SPECIAL-USE")
-        if self.return_subscribed and offered.has("LIST-EXTENDED"):
-            options.append("SUBSCRIBED")
+        if offered.has("LIST-EXTENDED"):
+            if self.return_special_use and offered.has("SPECIAL-USE"):
+                options.append("SPECIAL-USE")
+            if self.return_subscribed:
+                options.append("SUBSCRIBED")
+            if self.return_children:
+                options.append("CHILDREN")
         if self.return_status and offered.has("LIST-STATUS"):
             options.append(f"STATUS ({' '.join(known_items(self.return_status, offered))})")
         return options
@@ -84,7 +135,10 @@ def _joined(known: ListedMailbox | None, news: ListedMailbox) -> ListedMailbox:
     if known is None:
         return news
     return ListedMailbox(
-        news.path, known.delimiter or news.delimiter, known.attributes | news.attributes
+        news.path,
+        known.delimiter or news.delimiter,
+        known.attributes | news.attributes,
+        old_path=known.old_path or news.old_path,
     )
 
 
@@ -92,6 +146,8 @@ def _with_status(
     listed: dict[str, ListedMailbox], told: dict[str, MailboxStatus]
 ) -> list[ListedMailbox]:
     return [
-        ListedMailbox(mailbox.path, mailbox.delimiter, mailbox.attributes, told.get(path))
+        ListedMailbox(
+            mailbox.path, mailbox.delimiter, mailbox.attributes, told.get(path), mailbox.old_path
+        )
         for path, mailbox in listed.items()
     ]

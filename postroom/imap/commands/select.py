@@ -1,7 +1,9 @@
 """SELECT and EXAMINE (RFC 9051 6.3.2) with CONDSTORE and QRESYNC (RFC 7162).
 
 Everything that arrives before the tagged OK describes the new mailbox, unless the server says
-`[CLOSED]`: what came before that was still about the old one (RFC 7162 3.2.11).
+`[CLOSED]`: what came before that was still about the old one (RFC 7162 3.2.11). IMAP4rev2 also
+tells the mailbox's LIST line (RFC 9051 6.3.2). A HIGHESTMODSEQ from a server that offers neither
+CONDSTORE nor QRESYNC (Yahoo) is not believed: such a server refuses CHANGEDSINCE.
 """
 
 from __future__ import annotations
@@ -12,8 +14,8 @@ from postroom.imap import reading
 from postroom.imap.commands.exchange import Command, Exchange
 from postroom.imap.encode import Line, Offered
 from postroom.imap.responses import Code, FlagsKnown, Notice, Recent, Response, Tagged
-from postroom.imap.sets import UidSet
-from postroom.imap.types import Exists, Fetched, FetchedMessage, Selected, Vanished
+from postroom.imap.sets import UidSet, united
+from postroom.imap.types import Exists, Fetched, FetchedMessage, Listed, Selected, Vanished
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,8 @@ class Select(Command[Selected]):
             line.raw(f"(QRESYNC ({self.qresync[0]} {self.qresync[1]}))")
         elif self.condstore:
             line.raw("(CONDSTORE)")
-        opening = _Opening(self.path, self.read_only)
+        has_modseq = offered.has("CONDSTORE") or offered.has("QRESYNC")
+        opening = _Opening(self.path, self.read_only, has_modseq)
         return Exchange(line.end(), opening.finish, opening.take)
 
 
@@ -41,6 +44,7 @@ class _Opening:
 
     path: str
     is_read_only: bool
+    has_modseq: bool
     exists: int | None = None
     flags: tuple[str, ...] = ()
     permanent_flags: tuple[str, ...] | None = None
@@ -58,9 +62,13 @@ class _Opening:
         elif isinstance(response, Fetched):
             self.changed.append(response.message)
         elif isinstance(response, Vanished):
-            self.vanished = response.uids
+            # RFC 7162 3.2.10: there may be several; each tells only a part.
+            known = self.vanished
+            self.vanished = response.uids if known is None else united(known, response.uids)
         elif isinstance(response, Notice):
             return response.status in ("OK", "NO") and self._take_code(response.code)
+        elif isinstance(response, Listed):
+            return response.mailbox.path == self.path
         else:
             return isinstance(response, Recent)
         return True
@@ -96,7 +104,7 @@ class _Opening:
             self.exists or 0,
             self.numbers.get("UIDVALIDITY"),
             self.numbers.get("UIDNEXT"),
-            self.numbers.get("HIGHESTMODSEQ"),
+            self.numbers.get("HIGHESTMODSEQ") if self.has_modseq else None,
             self.flags,
             # RFC 9051 6.3.2: without PERMANENTFLAGS all flags can be changed for good.
             self.flags if self.permanent_flags is None else self.permanent_flags,

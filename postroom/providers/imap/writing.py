@@ -13,9 +13,9 @@ from typing import Any
 from postroom.clock import Deadline
 from postroom.errors import MailboxNotFound, PayloadTooLarge, Unprocessable, UploadFailed
 from postroom.imap.commands.append import Append
+from postroom.imap.commands.create import Create
 from postroom.imap.commands.exchange import Command
 from postroom.imap.commands.expunge import Expunge
-from postroom.imap.commands.mailbox import Create
 from postroom.imap.commands.move import move
 from postroom.imap.commands.search import Key, Search
 from postroom.imap.commands.store import Mode, Store
