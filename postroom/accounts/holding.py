@@ -22,7 +22,8 @@ from postroom.model.owner import Owner
 from postroom.net.imap import ImapConnection
 from postroom.providers.imap.announce import NewMail
 from postroom.providers.imap.answering import ImapAnswering
-from postroom.providers.imap.connect import ConnectBudget, connect, read_options
+from postroom.providers.imap.budget import ConnectBudget
+from postroom.providers.imap.connect import Use, connect, read_options
 from postroom.providers.imap.desk import Desk
 from postroom.providers.imap.watch import ImapWatcher, WatchLimits
 from postroom.providers.interface import Answering
@@ -157,12 +158,17 @@ class Holding:
         equipment = self._equipment
 
         async def open_connection(deadline: Deadline) -> ImapConnection:
-            return await connect(
-                self.account,
-                clock=equipment.clock,
-                deadline=deadline,
-                options=await read_options(equipment.settings, equipment.rules),
-            )
+            server = self.account.imap
+            host = server.host if server is not None else None
+            options = await read_options(equipment.settings, equipment.rules)
+            async with equipment.budget.turn(host or "", deadline, is_urgent=True):
+                return await connect(
+                    self.account,
+                    clock=equipment.clock,
+                    deadline=deadline,
+                    options=options,
+                    use=Use.ANSWERING,
+                )
 
         return ImapAnswering(
             self.account,

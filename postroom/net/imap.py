@@ -18,6 +18,7 @@ from postroom.clock import Clock, Deadline
 from postroom.errors import ConnectFailed, ConnectionClosing, DeadlineExceeded
 from postroom.imap.client import ImapClient
 from postroom.imap.commands.capability import Capability
+from postroom.imap.commands.compress import Compress
 from postroom.imap.commands.exchange import Command
 from postroom.imap.commands.idle import Idle
 from postroom.imap.commands.logout import Logout
@@ -144,6 +145,16 @@ class ImapConnection:
                 await log_in(self.run, self.offered, credentials, deadline)
             if self._client.capabilities_told == told:
                 await self.run(Capability(), deadline)
+
+    async def compress(self, deadline: Deadline) -> None:
+        """Go on compressed (RFC 4978); raises ImapRefused, and the connection stays as it was."""
+        async with self._holding_the_turn(deadline):
+            self._client.begin(Compress())
+            async with self._whole():
+                await self._pump(deadline.remaining_s())
+            self._client.result()
+            self._wire.start_deflate(self._client.take_pending())
+            self._client.begin_compressed()
 
     async def run(self, command: Command[R], deadline: Deadline) -> R:
         """The result of a command; raises ImapRefused, DeadlineExceeded, ConnectionClosing."""

@@ -2,7 +2,8 @@
 
 Data waits here until somebody reads; beyond `MOST_UNREAD_BYTES` the socket is left alone, so that a
 peer that pushes faster than we parse is slowed down by TCP. Unlike the streams of the standard
-library it notices a lost connection while nobody reads, and survives the switch to TLS.
+library it notices a lost connection while nobody reads, and survives the switches to TLS and to
+compression.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 from typing import cast
+
+from postroom.net.deflate import Deflated
 
 # Some 100,000 FETCH lines are 5 MB; half a megabyte keeps the socket busy while we parse.
 MOST_UNREAD_BYTES = 512 * 1024
@@ -32,6 +35,7 @@ class Wire(asyncio.Protocol):
         self._unread = 0
         self._is_paused = False
         self._cause: Exception | None = None
+        self._deflated: Deflated | None = None
         self.is_ended = False
         self._readable = asyncio.Event()
         self._writable = asyncio.Event()
@@ -84,10 +88,34 @@ class Wire(asyncio.Protocol):
         await self._readable.wait()
 
     async def read(self) -> bytes:
-        """Everything that has come, at least one byte; raises WireEnded at the end."""
+        """Everything that has come, at least one byte; raises WireEnded at the end.
+
+        Of a compressed connection it is the next step, which may be nothing yet.
+        """
         await self._readable.wait()
+        if self._deflated is not None:
+            return self._inflated(self._deflated)
         if not self._chunks:
             raise WireEnded(self._cause)
+        return self._take()
+
+    def _inflated(self, deflated: Deflated) -> bytes:
+        if not self._chunks and not deflated.has_more:
+            raise WireEnded(self._cause)
+        # A full step leaves compressed bytes behind: no more are taken in before they are used up.
+        data = b"" if deflated.has_more else self._take()
+        try:
+            plain = deflated.inflate(data)
+        except ValueError as error:
+            self.abort()
+            raise WireEnded(error) from error
+        if deflated.has_more:
+            self._readable.set()
+        elif not self._chunks and not self.is_ended:
+            self._readable.clear()
+        return plain
+
+    def _take(self) -> bytes:
         data = b"".join(self._chunks)
         self._chunks.clear()
         self._unread = 0
@@ -105,8 +133,16 @@ class Wire(asyncio.Protocol):
         """Send; waits while the peer does not take it. Raises WireEnded."""
         if self.is_ended or self._transport is None:
             raise WireEnded(self._cause)
-        self._transport.write(data)
+        self._transport.write(data if self._deflated is None else self._deflated.deflate(data))
         await self._writable.wait()
+
+    def start_deflate(self, pending: bytes) -> None:
+        """Go on compressed, both ways; `pending` are bytes of the stream that were read already."""
+        self._deflated = Deflated()
+        if pending:
+            self._chunks.insert(0, pending)
+            self._unread += len(pending)
+            self._readable.set()
 
     async def start_tls(self, context: ssl.SSLContext, server_name: str) -> None:
         """Go on with TLS over the same connection."""

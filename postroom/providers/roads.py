@@ -30,6 +30,8 @@ class MailRules:
     proxy_policy: EgressPolicy = EgressPolicy.LINK_LOCAL
     # EENGINE_IMAP_SOCKET_TIMEOUT; None leaves it to the deadline of each command.
     silence_s: float | None = None
+    # Off by EENGINE_DISABLE_COMPRESSION.
+    compresses: bool = True
 
 
 @dataclass(frozen=True, slots=True)

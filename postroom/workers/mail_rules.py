@@ -15,4 +15,5 @@ def mail_rules(options: Options) -> MailRules:
         floor=TlsFloor(options.tls_min_version, options.tls_min_dh_size, options.tls_ciphers),
         proxy_policy=EgressPolicy(options.webhook_egress_policy),
         silence_s=silence_ms / 1000 if silence_ms else None,
+        compresses=not options.disable_compression,
     )

@@ -1,23 +1,26 @@
-"""Opening a ready connection for an account: dial, log in, introduce ourselves, enable.
+"""Opening a ready connection for an account: dial, log in, introduce ourselves, enable, compress.
 
-Used by the watcher for its primary connection and by answering for command connections.
+Used by the watcher for its primary connection and by answering for command connections. They
+differ in what they need: QRESYNC tells a watcher what vanished while it was away; compression pays
+where mails are read, and costs some 75 KB a connection, more than an idle account may have.
 Only the server's own refusal of the credentials is an AuthenticationRefused; everything else is
 a ConnectFailed, so that a timeout never disables an account (invariant I5).
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+import enum
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from postroom import __version__
 from postroom.clock import Clock, Deadline
 from postroom.errors import ConnectFailed
 from postroom.imap.commands.enable import Enable
+from postroom.imap.commands.exchange import Command
 from postroom.imap.commands.id import Id
-from postroom.imap.errors import ImapRefused
+from postroom.imap.errors import AnswerUnreadable, ImapRefused
 from postroom.imap.types import Unsolicited
 from postroom.model.account import Account, Credentials, ImapServer
 from postroom.net.imap import ImapConnection, Terms
@@ -26,10 +29,6 @@ from postroom.store.settings import Settings
 
 # Greeting, TLS, login and ID together; a server slower than this is as good as down.
 CONNECT_TIMEOUT_S = 60.0
-# Handshakes under way in one process: TLS costs some milliseconds of the event loop each.
-MOST_CONNECTING = 50
-# Logins at the same time that one server is asked for.
-MOST_PER_HOST = 20
 _ID_SETTINGS = {
     "imapClientName": "name",
     "imapClientVersion": "version",
@@ -37,6 +36,19 @@ _ID_SETTINGS = {
     "imapClientSupportUrl": "support-url",
 }
 _DEFAULT_ID = {"name": "Postroom", "version": __version__}
+
+
+# Without the last, IMAP4rev2 (RFC 9051) instead of rev1 where a server has both.
+_ENABLED = ("CONDSTORE", "UTF8=ACCEPT", "IMAP4REV2")
+# Offered by one and the same server, QRESYNC is asked for together with the others.
+_ENABLED_WATCHING = ("CONDSTORE", "QRESYNC", "UTF8=ACCEPT", "IMAP4REV2")
+
+
+class Use(enum.Enum):
+    """What a connection is opened for."""
+
+    WATCHING = enum.auto()
+    ANSWERING = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,31 +61,6 @@ class ConnectOptions:
     accepts_any_certificate: bool = False
     road: RoadSettings = RoadSettings()
     rules: MailRules = MailRules()
-
-
-class ConnectBudget:
-    """How many connections one process opens at a time, in all and to one host (invariant I6).
-
-    Starting a thousand accounts is paced by what servers bear, not by a delay between accounts.
-    """
-
-    def __init__(self, most: int = MOST_CONNECTING, most_per_host: int = MOST_PER_HOST) -> None:
-        self._all = asyncio.Semaphore(most)
-        self._most_per_host = most_per_host
-        self._hosts: dict[str, tuple[asyncio.Semaphore, int]] = {}
-
-    @asynccontextmanager
-    async def turn(self, host: str) -> AsyncIterator[None]:
-        """Wait for a turn to connect to `host`; hosts that nobody waits for are forgotten."""
-        semaphore, users = self._hosts.get(host, (asyncio.Semaphore(self._most_per_host), 0))
-        self._hosts[host] = (semaphore, users + 1)
-        try:
-            async with semaphore, self._all:
-                yield
-        finally:
-            semaphore, users = self._hosts.pop(host)
-            if users > 1:
-                self._hosts[host] = (semaphore, users - 1)
 
 
 async def read_options(settings: Settings, rules: MailRules = MailRules()) -> ConnectOptions:
@@ -92,6 +79,7 @@ async def connect(
     deadline: Deadline,
     options: ConnectOptions | None = None,
     on_unsolicited: Callable[[Unsolicited], None] | None = None,
+    use: Use = Use.WATCHING,
 ) -> ImapConnection:
     """A logged-in connection. Raises ConnectFailed or AuthenticationRefused."""
     chosen = options or ConnectOptions()
@@ -106,7 +94,11 @@ async def connect(
     )
     try:
         await connection.login(credentials, deadline)
-        await _introduce(connection, chosen, deadline)
+        if connection.has("ID"):
+            await _tolerated(connection, Id(dict(chosen.client)), deadline)
+        await _enable(connection, _wanted(server, use), deadline)
+        if use is Use.ANSWERING and chosen.rules.compresses:
+            await _compress(connection, deadline)
     except BaseException:
         await connection.close()
         raise
@@ -135,18 +127,33 @@ def _verifies(server: ImapServer, options: ConnectOptions) -> bool:
     return not options.accepts_any_certificate
 
 
-async def _introduce(
-    connection: ImapConnection, options: ConnectOptions, deadline: Deadline
-) -> None:
-    """ID and ENABLE CONDSTORE; a refusal of either costs nothing but the extension."""
-    if connection.has("ID"):
-        await _tolerate(connection, Id(dict(options.client)), deadline)
-    if connection.has("ENABLE") and connection.has("CONDSTORE"):
-        await _tolerate(connection, Enable(("CONDSTORE",)), deadline)
+def _wanted(server: ImapServer, use: Use) -> tuple[str, ...]:
+    names = _ENABLED_WATCHING if use is Use.WATCHING else _ENABLED
+    return tuple(name for name in names if name != "IMAP4REV2" or not server.disable_imap4rev2)
 
 
-async def _tolerate(connection: ImapConnection, command: Id | Enable, deadline: Deadline) -> None:
+async def _enable(connection: ImapConnection, names: tuple[str, ...], deadline: Deadline) -> None:
+    """Enable what is offered, in one round trip; a server that refuses that is asked one by one."""
+    offered = tuple(name for name in names if connection.has(name))
+    if not offered or not connection.has("ENABLE"):
+        return
+    if not await _tolerated(connection, Enable(offered), deadline) and len(offered) > 1:
+        for name in offered:
+            await _tolerated(connection, Enable((name,)), deadline)
+
+
+async def _compress(connection: ImapConnection, deadline: Deadline) -> None:
+    if connection.has("COMPRESS=DEFLATE"):
+        try:
+            await connection.compress(deadline)
+        except ImapRefused:
+            return
+
+
+async def _tolerated(connection: ImapConnection, command: Command[Any], deadline: Deadline) -> bool:
+    """Whether the command succeeded; a refusal costs nothing but the extension."""
     try:
         await connection.run(command, deadline)
-    except ImapRefused:
-        return
+    except (ImapRefused, AnswerUnreadable):
+        return False
+    return True

@@ -23,9 +23,9 @@ from postroom.imap.types import Bye, Unsolicited
 from postroom.logs import get_logger
 from postroom.model.mailbox import MailboxCursor
 from postroom.net.imap import ImapConnection
+from postroom.providers.imap.budget import ConnectBudget
 from postroom.providers.imap.connect import (
     CONNECT_TIMEOUT_S,
-    ConnectBudget,
     ConnectOptions,
     connect,
 )
