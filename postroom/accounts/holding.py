@@ -24,7 +24,7 @@ from postroom.providers.imap.announce import NewMail
 from postroom.providers.imap.answering import ImapAnswering
 from postroom.providers.imap.budget import ConnectBudget
 from postroom.providers.imap.connect import Use, connect, read_options
-from postroom.providers.imap.desk import Desk
+from postroom.providers.imap.desk import FETCH_BATCH_SIZE, Desk
 from postroom.providers.imap.watch import ImapWatcher, WatchLimits
 from postroom.providers.interface import Answering
 from postroom.providers.roads import MailRules
@@ -48,6 +48,7 @@ class Equipment:
     limits: WatchLimits = field(default_factory=WatchLimits)
     refused_window_ms: int = REFUSED_WINDOW_MS
     rules: MailRules = MailRules()
+    fetch_batch_size: int = FETCH_BATCH_SIZE
 
 
 class Holding:
@@ -85,6 +86,7 @@ class Holding:
             clock=equipment.clock,
             new_mail=NewMail(equipment.settings, equipment.clock),
             has_synced=status.sync_time is not None,
+            fetch_batch_size=equipment.fetch_batch_size,
         )
         self._watcher: ImapWatcher | None = None
         self._task: asyncio.Task[None] | None = None
@@ -189,4 +191,5 @@ def _connection_data(account: Account) -> tuple[object, ...]:
         account.proxy,
         account.notify_from,
         account.imap_indexer,
+        account.flushed_ms,
     )

@@ -22,7 +22,14 @@ from postroom.model.account import Account, AccountState, AccountStatus, LastErr
 from postroom.model.event import EventDraft, EventType
 from postroom.model.mailbox import MailboxCursor
 from postroom.model.owner import Owner
-from postroom.providers.interface import FlagsChanged, MailboxChange, MailboxReset, Missing, Removed
+from postroom.providers.interface import (
+    FlagsChanged,
+    LabelsChanged,
+    MailboxChange,
+    MailboxReset,
+    Missing,
+    Removed,
+)
 from postroom.store.accounts import Accounts, StateUpdate
 from postroom.store.mailboxes import Mailboxes
 
@@ -252,14 +259,19 @@ def _removed_data(removed: Removed) -> dict[str, Any]:
 
 
 def _flags_data(changed: FlagsChanged) -> dict[str, Any]:
-    """webhooks.json messageUpdated: empty lists are left out, the value is always there."""
-    flags: dict[str, Any] = {}
-    if changed.added:
-        flags["added"] = changed.added
-    if changed.deleted:
-        flags["deleted"] = changed.deleted
-    flags["value"] = changed.value
-    return {"id": changed.id, "uid": changed.uid, "changes": {"flags": flags}}
+    """webhooks.json messageUpdated: what did not change is left out."""
+    changes: dict[str, Any] = {}
+    if changed.added or changed.deleted:
+        changes["flags"] = _list_change(changed)
+    if changed.labels is not None:
+        changes["labels"] = _list_change(changed.labels)
+    return {"id": changed.id, "uid": changed.uid, "changes": changes}
+
+
+def _list_change(changed: FlagsChanged | LabelsChanged) -> dict[str, Any]:
+    """Empty lists are left out, the value is always there."""
+    lists = {"added": changed.added, "deleted": changed.deleted}
+    return {name: value for name, value in lists.items() if value} | {"value": changed.value}
 
 
 def _missing(missing: Missing) -> tuple[EventType, dict[str, Any]]:

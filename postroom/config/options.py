@@ -158,7 +158,8 @@ class Options:
     setup_delay_ms: int = _option(kinds.DURATION, 0, "mail", "EENGINE_CONNECTION_SETUP_DELAY",
         "service.setupDelay", prose="Pause between handing accounts to workers.")
     fetch_batch_size: int = _option(kinds.INTEGER, 1000, "mail", "EENGINE_FETCH_BATCH_SIZE",
-        "service.fetchBatchSize", prose="Messages in one FETCH range of a sync.")
+        "service.fetchBatchSize",
+        prose="Messages in the first FETCH range of a sync; quick answers make it grow.")
     local_addresses: tuple[str, ...] = _option(kinds.LIST, (), "mail", "EENGINE_ADDRESSES",
         "service.localAddresses", seeds="localAddresses",
         prose="Local addresses to connect from, each optionally address|hostname.")

@@ -117,6 +117,8 @@ class Account(Value, frozen=True, kw_only=True):
     webhooks_custom_headers: tuple[CustomHeader, ...] = ()
     locale: str | None = None
     tz: str | None = None
+    # Milliseconds since 1970 of the last flush: whatever was indexed before it is built anew.
+    flushed_ms: int = 0
     # Milliseconds since 1970 of the registration.
     created_ms: int = 0
 

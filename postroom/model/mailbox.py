@@ -11,6 +11,7 @@ SpecialUse = Literal[
     "\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash", "\\Inbox"
 ]
 SpecialUseSource = Literal["user", "extension", "name"]
+Indexer = Literal["full", "fast"]
 
 # Contract E2: the order in which mailboxes are listed; the rest follow by path.
 SPECIAL_USE_ORDER: tuple[SpecialUse, ...] = (
@@ -58,6 +59,8 @@ class MailboxCursor(Value, frozen=True, kw_only=True):
 
     `number` is the folder number of message ids (contract A2). `uid_next` is the next UID that
     has not been looked at; a message with a lower UID is known or was refused for good (I9).
+    `highest_modseq` never says more than what is recorded: it is the server's at the beginning of
+    the pass that completed; of a first pass that is still under way, the one at its beginning.
     """
 
     path: str
@@ -66,7 +69,7 @@ class MailboxCursor(Value, frozen=True, kw_only=True):
     uid_next: int = 1
     highest_modseq: int | None = None
     messages: int = 0
-    # Keywords beyond the system flags, in order of first use: positions are used by the index.
+    # Keywords and labels beyond the system flags, in order of first use: the index has positions.
     keywords: tuple[str, ...] = ()
     special_use: SpecialUse | None = None
     special_use_source: SpecialUseSource | None = None
@@ -81,6 +84,10 @@ class MailboxCursor(Value, frozen=True, kw_only=True):
     step: str = ""
     # False until the first pass over the whole mailbox has been recorded.
     is_complete: bool = False
+    # The fast indexer keeps `uid_next` alone (contract I4).
+    indexer: Indexer = "full"
+    # The flush of the account (contract I11) that this was built after.
+    flushed_ms: int = 0
 
     def next_step(self) -> str:
         """The `step` of the write that follows this one."""

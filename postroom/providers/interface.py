@@ -47,14 +47,24 @@ from postroom.model.operations import (
 
 
 @dataclass(frozen=True, slots=True)
+class LabelsChanged:
+    """The Gmail labels of a message became `value`."""
+
+    added: tuple[str, ...]
+    deleted: tuple[str, ...]
+    value: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FlagsChanged:
-    """The flags of a known message became `value`."""
+    """The flags of a known message became `value`, or its labels changed, or both."""
 
     id: str
     uid: int
     added: tuple[str, ...]
     deleted: tuple[str, ...]
     value: tuple[str, ...]
+    labels: LabelsChanged | None = None
 
 
 @dataclass(frozen=True, slots=True)

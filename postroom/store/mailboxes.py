@@ -73,6 +73,19 @@ class Mailboxes:
         rows = await self._store.batch([("HGETALL", self._store.keys.index(account, number))])
         return {int(block): raw for block, raw in rows[0].items()}
 
+    async def some_blocks(
+        self, account: str, number: int, wanted: Sequence[int]
+    ) -> dict[int, bytes]:
+        """These blocks of the index of a mailbox; no bytes for one that is not stored."""
+        if not wanted:
+            return {}
+        rows = await self._store.command("HMGET", self._store.keys.index(account, number), *wanted)
+        return {block: raw or b"" for block, raw in zip(wanted, rows, strict=True)}
+
+    async def has_index(self, account: str, number: int) -> bool:
+        """Whether anything of the index of a mailbox is stored."""
+        return bool(await self._store.command("EXISTS", self._store.keys.index(account, number)))
+
     async def commit(
         self,
         account: str,

@@ -41,6 +41,7 @@ async def serve(station: Station) -> None:
             station.clock,
             refused_window_ms=options.max_imap_auth_failure_ms,
             rules=mail_rules(options),
+            fetch_batch_size=max(1, options.fetch_batch_size),
         ),
     )
     server = RpcServer(station.spec.socket_path, runner.answer, station.clock)

@@ -43,11 +43,19 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """The flags and labels that came with the details of a message; None where they did not."""
+
+    flags: tuple[str, ...] | None
+    labels: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Arrived:
-    """A chunk of messages that were read, with the flags told with them."""
+    """A chunk of messages that were read, with what was told with them by UID."""
 
     details: tuple[MessageDetail, ...] = ()
-    flags: Mapping[int, tuple[str, ...] | None] = field(default_factory=dict)
+    told: Mapping[int, Told] = field(default_factory=dict)
 
 
 class NewMail:
@@ -72,7 +80,7 @@ class NewMail:
             texts = await self._texts(connection, chunk, wanted)
             yield Arrived(
                 tuple(_shown(message, mailbox, cursor.number, wanted, texts) for message in chunk),
-                {message.uid: message.flags for message in chunk if message.uid is not None},
+                {one.uid: Told(one.flags, one.labels) for one in chunk if one.uid is not None},
             )
 
     async def _wanted(self) -> Wanted:

@@ -25,7 +25,12 @@ class Difference:
 
     @property
     def is_empty(self) -> bool:
-        return not (self.added or self.removed or self.changed)
+        return not self.count
+
+    @property
+    def count(self) -> int:
+        """How many messages differ."""
+        return len(self.added) + len(self.removed) + len(self.changed)
 
 
 def compare(known: Mapping[int, int], listed: Mapping[int, int]) -> Difference:
@@ -36,6 +41,11 @@ def compare(known: Mapping[int, int], listed: Mapping[int, int]) -> Difference:
 
 def compare_part(known: Mapping[int, int], listed: Mapping[int, int]) -> Difference:
     """The difference when `listed` is only what the server says changed: nothing is removed."""
+    # Two frequent cases without a look at each message: a first sync, and nothing at all.
+    if not known:
+        return Difference(added=tuple(sorted(listed)))
+    if known == listed:
+        return Difference()
     different = sorted(listed.items() - known.items())
     return Difference(
         added=tuple(uid for uid, _ in different if uid not in known),

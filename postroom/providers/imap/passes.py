@@ -1,8 +1,9 @@
 """How to look at a selected mailbox, decided by values alone.
 
-Contract I4 and I7: CONDSTORE (RFC 7162) tells what changed since a mod-sequence, but expunges only
-by the count; without it new messages are found by UID and everything else by a full comparison.
-A full comparison is made at least every half hour, whatever the server claims.
+Contract I4 and I7: QRESYNC (RFC 7162) tells everything since a mod-sequence while the mailbox is
+opened; CONDSTORE alone tells what changed, but expunges only by the count; without either, new
+messages are found by UID and everything else by a full comparison. A full comparison is made at
+least every half hour, whatever the server claims.
 Numbers that make no sense choose the full comparison; they never become state (invariant I10).
 """
 
@@ -42,6 +43,8 @@ class Look(enum.Enum):
     NOTHING = "nothing"
     # UIDs from the cursor on; flags and expunges are not asked about.
     NEW = "new"
+    # Everything since the cursor's mod-sequence; it came with the answer to EXAMINE.
+    RESYNC = "resync"
     # What changed since the cursor's mod-sequence, new messages included.
     CHANGED = "changed"
     # Every UID with its flags.
@@ -87,22 +90,41 @@ def is_full_due(cursor: MailboxCursor, now_ms: int) -> bool:
     return not cursor.is_complete or age >= FULL_COMPARE_MS or age < 0
 
 
-def choose(cursor: MailboxCursor, count: int, selected: Selected, news: News, now_ms: int) -> Look:
-    """What to fetch of the selected mailbox, of which `count` messages are recorded."""
+def resync_from(cursor: MailboxCursor, now_ms: int) -> tuple[int, int] | None:
+    """UIDVALIDITY and mod-sequence to open the mailbox with, if that can make a look (QRESYNC)."""
+    if is_full_due(cursor, now_ms) or not cursor.highest_modseq:
+        return None
+    return cursor.uid_validity, cursor.highest_modseq
+
+
+def choose(
+    cursor: MailboxCursor,
+    selected: Selected,
+    news: News,
+    now_ms: int,
+    *,
+    has_resynced: bool = False,
+) -> Look:
+    """What to fetch of the selected mailbox."""
     if is_full_due(cursor, now_ms):
         return Look.FULL
     if cursor.highest_modseq and selected.highest_modseq and not selected.no_modseq:
-        return _by_modseq(cursor.highest_modseq, count, selected, news)
+        return _by_modseq(cursor, selected, news, has_resynced=has_resynced)
     has_only_grown = news.has_grown and not (news.has_shrunk or news.has_flags)
-    return Look.NEW if has_only_grown and selected.exists > count else Look.FULL
+    is_more = selected.exists > cursor.messages
+    return Look.NEW if has_only_grown and is_more else Look.FULL
 
 
-def _by_modseq(known: int, count: int, selected: Selected, news: News) -> Look:
-    told = selected.highest_modseq or 0
+def _by_modseq(
+    cursor: MailboxCursor, selected: Selected, news: News, *, has_resynced: bool
+) -> Look:
+    told, known = selected.highest_modseq or 0, cursor.highest_modseq or 0
     if told < known:
         return Look.FULL
+    if has_resynced:
+        return Look.RESYNC
     if told == known:
-        if selected.exists != count:
+        if selected.exists != cursor.messages:
             return Look.FULL
         # Flags told on the way may be younger than the HIGHESTMODSEQ before them.
         return Look.CHANGED if news.has_flags else Look.NOTHING

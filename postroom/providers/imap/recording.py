@@ -1,10 +1,13 @@
 """Recording a difference, step by step, each step one atomic change with its events.
 
-Order: what went and what changed, then silent old mail, then each batch of new mail with its
-details, then the finished cursor. A message enters the index in the very change that announces it.
+Order within a portion: what went and what changed, then each batch of new mail with its details,
+then silent old mail. A message enters the index in the very change that announces it. The last
+silent step waits for what comes next, so that a small mailbox takes one write.
 
 Contract I5, I6: while a mailbox is not complete (first sight, or after a reset), old mail enters
-the index silently; announced is what arrived after `notifyFrom` and after the last good look.
+the index silently; announced is what arrived after `notifyFrom` and after the last good look
+(`arrival`). Its `uid_next` then says how far it has been listed: a pass that was cut off goes on
+from there. The fast indexer has no index: what it records is `uid_next` alone.
 """
 
 from __future__ import annotations
@@ -18,21 +21,25 @@ import msgspec
 
 from postroom.clock import Deadline
 from postroom.errors import PostroomError
-from postroom.imap.commands.fetch import Fetch
-from postroom.imap.commands.search import Search
-from postroom.imap.dates import date_text
-from postroom.imap.errors import ImapRefused
+from postroom.imap.commands.listing import ListFlags
 from postroom.imap.sets import encode_set
-from postroom.imap.types import Selected
 from postroom.model.ids import MessageKey, message_id
-from postroom.model.mailbox import Mailbox
+from postroom.model.mailbox import MailboxCursor
 from postroom.model.message import MessageDetail
-from postroom.net.imap import ImapConnection
-from postroom.providers.imap.desk import Desk, Known
+from postroom.providers.imap.announce import Told
+from postroom.providers.imap.arrival import Arrival
+from postroom.providers.imap.desk import Known, Opened
 from postroom.providers.imap.details import MISSING_DELAYS_MS
-from postroom.providers.imap.diff import Difference, FlagStep
+from postroom.providers.imap.diff import FlagStep
 from postroom.providers.imap.index import Entries, FlagNames
-from postroom.providers.interface import FlagsChanged, MailboxChange, Missing, Removed
+from postroom.providers.imap.looks import Portion
+from postroom.providers.interface import (
+    FlagsChanged,
+    LabelsChanged,
+    MailboxChange,
+    Missing,
+    Removed,
+)
 
 Item = TypeVar("Item")
 
@@ -42,71 +49,111 @@ EVENT_BATCH = 200
 DETAIL_BATCH = 100
 # Silent messages of one script call: 20,000 are 80 KB of blocks.
 SILENT_BATCH = 20_000
-# Messages whose INTERNALDATE is asked for by one command (contract I7).
-DATE_BATCH = 1_000
 SEARCH_TIMEOUT_S = 120.0
 # Noting that a failed reading did not kill; without the note the messages are read one by one.
 NOTE_TIMEOUT_S = 2.0
-# SEARCH SINCE ignores the time and the zone (RFC 9051 6.4.4): look two days further back.
-SEARCH_MARGIN_MS = 2 * 24 * 3600 * 1000
 
 
 class Recording:
     """Writes one pass over one mailbox; `known` follows what has been recorded."""
 
-    def __init__(
-        self,
-        desk: Desk,
-        connection: ImapConnection,
-        mailbox: Mailbox,
-        known: Known,
-        names: FlagNames,
-    ) -> None:
-        self._desk = desk
-        self._connection = connection
-        self._mailbox = mailbox
+    def __init__(self, opened: Opened, known: Known, names: FlagNames) -> None:
+        self._opened = opened
+        self._desk = opened.desk
         self._known = known
         self._names = names
-        self._count = len(known.index)
+        self._arrival = Arrival(opened)
+        # The last silent step, not yet written, and how far it gets.
+        self._waiting: Entries = {}
+        self._listed_to = 0
 
-    async def record(self, difference: Difference, listed: Entries) -> None:
-        """Record the whole difference; `listed` has the masks of the added messages."""
+    async def record(self, portion: Portion) -> None:
+        """Record what a look found; `portion.listed` has the masks of the added messages."""
+        difference, listed = portion.difference, portion.listed
+        self._known.found += difference.count
+        await self._flush()
         for gone in batches(difference.removed, EVENT_BATCH):
             await self._remove(gone)
         for steps in batches(difference.changed, EVENT_BATCH):
             await self._change_flags(steps)
-        fresh = await self._fresh(difference.added)
-        silent = sorted(set(difference.added).difference(fresh))
+        fresh, silent = await self._arrival.sort(self._known.cursor, difference.added)
+        await self.announce(fresh, listed)
         for uids in batches(silent, SILENT_BATCH):
-            await self._write({uid: listed[uid] for uid in uids})
-        for uids in self._desk.poison.batches(self._known.cursor.number, fresh, DETAIL_BATCH):
+            await self._flush()
+            self._waiting = {uid: listed[uid] for uid in uids}
+        self._listed_to = portion.listed_to or 0
+
+    async def announce(self, fresh: Sequence[int], listed: Entries) -> None:
+        """Read new messages in detail and record each batch with its events."""
+        number = self._known.cursor.number
+        for uids in self._desk.poison.batches(number, fresh, DETAIL_BATCH):
             await self._announce(uids, listed)
+
+    async def finish(self, *, is_whole: bool, modseq: int | None) -> None:
+        """Write the cursor of a pass that came to its end, if it says anything new.
+
+        `modseq` is the mod-sequence up to which every change is recorded now.
+        """
         # Suspects that were recorded just before their worker died.
         if leftover := self._desk.poison.leftover(self._known.cursor.number):
             await self._acquit(leftover)
+        before = self._known.cursor
+        last = max((before.uid_next - 1, self._listed_to, *self._waiting))
+        after = msgspec.structs.replace(
+            self._ended(),
+            uid_next=last + 1,
+            keywords=self._names.keywords,
+            highest_modseq=modseq,
+            compared_ms=self._opened.started_ms if is_whole else before.compared_ms,
+        )
+        if self._waiting or is_whole or self._known.found or not _says_the_same(before, after):
+            await self._write(self._waiting, cursor=after)
+        else:
+            # The store learns of a look that found nothing with the next write.
+            self._known.cursor = after
 
-    async def finish(self, selected: Selected, *, is_whole: bool, started_ms: int) -> None:
-        """Write the cursor of a pass that came to its end."""
+    async def finish_newest(self, highest: int, *, is_asked: bool) -> None:
+        """The same for the fast indexer; `highest` is the highest UID that was seen."""
         before = self._known.cursor
         after = msgspec.structs.replace(
-            before,
-            step=before.next_step(),
-            messages=self._count,
-            keywords=self._names.keywords,
-            highest_modseq=None if selected.no_modseq else selected.highest_modseq,
-            mailbox_id=selected.mailbox_id or before.mailbox_id,
-            special_use=self._mailbox.special_use,
-            special_use_source=self._mailbox.special_use_source,
-            delimiter=self._mailbox.delimiter,
-            is_complete=True,
-            last_verified_ms=started_ms,
-            compared_ms=started_ms if is_whole else before.compared_ms,
+            self._ended(),
+            uid_next=max(before.uid_next, highest + 1),
+            messages=self._opened.selected.exists,
+            highest_modseq=None,
+            compared_ms=self._opened.started_ms if is_asked else before.compared_ms,
         )
-        await self._desk.recorder.record(MailboxChange(cursor=after))
-        self._known.cursor = after
+        if is_asked or not _says_the_same(before, after):
+            await self._write({}, cursor=after)
+        else:
+            self._known.cursor = after
+
+    def _ended(self) -> MailboxCursor:
+        """What the end of any pass makes of the cursor."""
+        before, mailbox = self._known.cursor, self._opened.mailbox
+        return msgspec.structs.replace(
+            before,
+            mailbox_id=self._opened.selected.mailbox_id or before.mailbox_id,
+            special_use=mailbox.special_use,
+            special_use_source=mailbox.special_use_source,
+            delimiter=mailbox.delimiter,
+            is_complete=True,
+            last_verified_ms=self._opened.started_ms,
+        )
 
     def _id(self, uid: int) -> str:
         return message_id(MessageKey(self._known.cursor.number, uid))
+
+    async def _flush(self) -> None:
+        """Write the silent step that waits, and how far the mailbox has been listed with it."""
+        waiting, listed_to = self._waiting, self._listed_to
+        self._waiting, self._listed_to = {}, 0
+        before = self._known.cursor
+        uid_next = before.uid_next
+        if not before.is_complete:
+            uid_next = max(uid_next, listed_to + 1)
+        if waiting or uid_next != before.uid_next:
+            cursor = msgspec.structs.replace(before, uid_next=uid_next)
+            await self._write(waiting, cursor=cursor)
 
     async def _remove(self, uids: Sequence[int]) -> None:
         removed = [Removed(self._id(uid), uid) for uid in uids]
@@ -114,48 +161,19 @@ class Recording:
 
     async def _change_flags(self, steps: Sequence[FlagStep]) -> None:
         updated = [self._flags_changed(step) for step in steps]
-        await self._write({step.uid: step.after for step in steps}, updated=updated, is_new=False)
+        await self._write({step.uid: step.after for step in steps}, updated=updated)
 
     def _flags_changed(self, step: FlagStep) -> FlagsChanged:
+        names, gained, lost = self._names, step.after & ~step.before, step.before & ~step.after
+        labels = LabelsChanged(names.labels(gained), names.labels(lost), names.labels(step.after))
         return FlagsChanged(
             id=self._id(step.uid),
             uid=step.uid,
-            added=self._names.names(step.after & ~step.before),
-            deleted=self._names.names(step.before & ~step.after),
-            value=self._names.names(step.after),
+            added=names.names(gained),
+            deleted=names.names(lost),
+            value=names.names(step.after),
+            labels=labels if labels.added or labels.deleted else None,
         )
-
-    async def _fresh(self, added: Sequence[int]) -> list[int]:
-        """Which of the added messages to announce, ascending."""
-        cursor = self._known.cursor
-        if cursor.is_complete or not added:
-            return list(added)
-        # INTERNALDATE has whole seconds: what came in the second of notifyFrom counts as later,
-        # what came in the second of the last good look was seen by it.
-        notify_ms = self._desk.notify_from_ms
-        since_ms = max(notify_ms - notify_ms % 1000, cursor.last_verified_ms)
-        return sorted(await self._arrived_since(added, since_ms))
-
-    async def _arrived_since(self, added: Sequence[int], since_ms: int) -> list[int]:
-        """Those whose INTERNALDATE is not before `since_ms`."""
-        if since_ms > self._desk.clock.now_ms():
-            return []
-        found: list[int] = []
-        for uids in batches(await self._searched(added, since_ms), DATE_BATCH):
-            command = Fetch(encode_set(uids), "(UID INTERNALDATE)")
-            for message in await self._connection.run(command, self._deadline()):
-                if message.uid is not None and (message.internal_date_ms or 0) >= since_ms:
-                    found.append(message.uid)
-        return found
-
-    async def _searched(self, added: Sequence[int], since_ms: int) -> list[int]:
-        """The added messages that may be that young: SEARCH narrows them down where it can."""
-        try:
-            command = Search(("SINCE", date_text(max(0, since_ms - SEARCH_MARGIN_MS))))
-            young = set(await self._connection.run(command, self._deadline()))
-        except ImapRefused:
-            return list(added)
-        return [uid for uid in added if uid in young]
 
     async def _announce(self, uids: Sequence[int], listed: Entries) -> None:
         """Fetch a batch in detail and record it with its events; what did not come is missing."""
@@ -186,27 +204,33 @@ class Recording:
         came: set[int] = set()
         new_mail = self._desk.new_mail
         async for arrived in new_mail.read(
-            self._connection, wanted, self._mailbox, self._known.cursor
+            self._opened.connection, wanted, self._opened.mailbox, self._known.cursor
         ):
-            entries = {
-                # The flags told with the details are newer than those of the listing.
-                uid: listed[uid] if flags is None else self._names.mask(flags)
-                for uid, flags in arrived.flags.items()
-            }
+            entries = {uid: self._mask(told, listed[uid]) for uid, told in arrived.told.items()}
             await self._write(entries, added=arrived.details)
             came.update(entries)
         return came
 
+    def _mask(self, told: Told, listed: int) -> int:
+        """What was told with the details is newer than the listing."""
+        names = self._names
+        flags = listed if told.flags is None else names.mask(told.flags)
+        if told.labels is None and told.flags is None:
+            return listed
+        bits = names.label_bits
+        labels = listed if told.labels is None else names.label_mask(told.labels)
+        return (flags & ~bits) | (labels & bits)
+
     async def _give_up(self, uids: Sequence[int], listed: Entries) -> None:
         """Record messages whose details did not come; those still there enter the index."""
         missing = [self._missing(uid) for uid in uids]
-        await self._write(await self._still_listed(uids, listed), missing=missing)
+        await self._write(await self._still_listed(uids, listed), missing=missing, passed=uids[-1])
 
     async def _still_listed(self, uids: Sequence[int], listed: Entries) -> Entries:
         """Those of `uids` that the mailbox still holds: they are known, but cannot be read."""
-        command = Fetch(encode_set(uids), "(UID FLAGS)")
-        messages = await self._connection.run(command, self._deadline())
-        return {message.uid: listed[message.uid] for message in messages if message.uid in listed}
+        command = ListFlags(encode_set(uids), self._names.mask)
+        there = await self._opened.connection.run(command, self._deadline())
+        return {uid: listed[uid] for uid in uids if uid in there.entries or uid in there.bare}
 
     def _missing(self, uid: int) -> Missing:
         retries = len(MISSING_DELAYS_MS)
@@ -219,26 +243,25 @@ class Recording:
         self,
         put: Entries,
         *,
-        is_new: bool = True,
+        cursor: MailboxCursor | None = None,
+        passed: int = 0,
         drop: Sequence[int] = (),
         added: Sequence[MessageDetail] = (),
         updated: Sequence[FlagsChanged] = (),
         removed: Sequence[Removed] = (),
         missing: Sequence[Missing] = (),
     ) -> None:
-        """Record one step and follow it in memory."""
+        """Record one step and follow it in memory.
+
+        `cursor` is what the step makes of the cursor, by default: it passed the messages of `put`.
+        """
         known = self._known
-        blocks = known.index.propose(put, drop)
-        count = self._count + (len(put) if is_new else 0) - len(drop)
-        cursor = msgspec.structs.replace(
-            known.cursor,
-            step=known.cursor.next_step(),
-            messages=count,
-            keywords=self._names.keywords,
-            uid_next=max((known.cursor.uid_next, *(uid + 1 for uid in put))),
-        )
+        blocks: dict[int, bytes] = {}
+        if known.cursor.indexer == "full":
+            index = await self._desk.load_for(known, (*put, *drop))
+            blocks = index.propose(put, drop)
         change = MailboxChange(
-            cursor=cursor,
+            cursor=self._stepped(cursor or self._passing(put, passed), blocks),
             blocks=blocks,
             added=added,
             updated=updated,
@@ -247,8 +270,31 @@ class Recording:
         )
         await self._desk.recorder.record(change)
         known.index.adopt(blocks)
-        known.cursor = cursor
-        self._count = count
+        known.cursor = change.cursor
+
+    def _passing(self, put: Entries, passed: int) -> MailboxCursor:
+        """The cursor past messages that were announced.
+
+        While a full index is not complete, `uid_next` says how far silent mail is recorded, too.
+        """
+        cursor = self._known.cursor
+        if cursor.indexer == "full" and not cursor.is_complete:
+            return cursor
+        last = max((cursor.uid_next - 1, passed, *put))
+        return msgspec.structs.replace(cursor, uid_next=last + 1)
+
+    def _stepped(self, cursor: MailboxCursor, blocks: dict[int, bytes]) -> MailboxCursor:
+        return msgspec.structs.replace(
+            cursor,
+            step=cursor.next_step(),
+            messages=cursor.messages + self._known.index.growth(blocks),
+            keywords=self._names.keywords,
+        )
+
+
+def _says_the_same(before: MailboxCursor, after: MailboxCursor) -> bool:
+    """Whether a cursor differs by the time of its look only."""
+    return after == msgspec.structs.replace(before, last_verified_ms=after.last_verified_ms)
 
 
 def batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:

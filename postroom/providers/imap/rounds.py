@@ -270,7 +270,7 @@ class Rounds:
         return False
 
     def _can_skip(self, cursor: MailboxCursor, status: MailboxStatus, now_ms: int) -> bool:
-        if is_full_due(cursor, now_ms):
+        if is_full_due(cursor, now_ms) or self._desk.is_outdated(cursor):
             return False
         looked = self._history.looked.get(cursor.path)
         return is_unchanged(cursor, status, now_ms) or is_same(looked, status)

@@ -9,20 +9,19 @@ index (I8). The primary connection examines and never selects: watching changes 
 
 from __future__ import annotations
 
-import msgspec
-
 from postroom.imap.commands.select import Select
-from postroom.imap.commands.status import Status
+from postroom.imap.errors import ImapRefused
 from postroom.imap.types import Selected
 from postroom.logs import get_logger
-from postroom.model.mailbox import Mailbox, MailboxCursor
+from postroom.model.mailbox import Mailbox
 from postroom.net.imap import ImapConnection
-from postroom.providers.imap.desk import Desk, Known
-from postroom.providers.imap.index import FlagNames, MailboxIndex
+from postroom.providers.imap.beginnings import established, restarted
+from postroom.providers.imap.desk import Desk, Known, Opened
+from postroom.providers.imap.index import FlagNames, IndexLost
 from postroom.providers.imap.looks import Looks
-from postroom.providers.imap.passes import Look, News, Nonsense, choose, is_uid_validity
+from postroom.providers.imap.newest import look_for_new
+from postroom.providers.imap.passes import Look, News, choose, resync_from
 from postroom.providers.imap.recording import Recording
-from postroom.providers.interface import MailboxChange, MailboxReset
 
 log = get_logger("providers.imap")
 
@@ -38,125 +37,84 @@ async def sync_mailbox(
     anything that comes later asks for another pass. Raises ImapRefused when it cannot be opened.
     """
     heard = news.take()
-    selected = await connection.run(
-        Select(mailbox.path, read_only=True, condstore=connection.has("CONDSTORE")),
-        desk.deadline(SELECT_TIMEOUT_S),
-    )
-    if selected.changed:
+    started_ms = desk.clock.now_ms()
+    selected, has_resynced = await _open(desk, connection, mailbox, known, started_ms)
+    if selected.changed and not has_resynced:
         # Told before the listing, so the listing has to ask about flags.
         heard.has_flags = True
-    started_ms = desk.clock.now_ms()
-    current = await _established(desk, connection, mailbox, known, selected)
-    names = FlagNames(current.cursor.keywords)
-    looks = Looks(connection, desk.clock, names, news)
-    look = choose(current.cursor, len(current.index), selected, heard, started_ms)
-    seen = await looks.take(look, current, selected)
-    recording = Recording(desk, connection, mailbox, current, names)
-    await recording.record(seen.difference, seen.listed)
-    await recording.finish(selected, is_whole=seen.look is Look.FULL, started_ms=started_ms)
+    current = await established(desk, connection, mailbox, known, selected)
+    current.found = 0
+    opened = Opened(desk, connection, mailbox, selected, news, started_ms)
+    if current.cursor.indexer == "fast":
+        await look_for_new(opened, current)
+    else:
+        has_resynced = has_resynced and current is known
+        current = await _compare(opened, current, heard, has_resynced=has_resynced)
+    current.rest()
     return current
 
 
-async def _established(
-    desk: Desk,
-    connection: ImapConnection,
-    mailbox: Mailbox,
-    known: Known | None,
-    selected: Selected,
-) -> Known:
-    """The recorded state that fits what was opened: as it was, a new one, or a reset one."""
-    validity = selected.uid_validity
-    if validity is None or not is_uid_validity(validity):
-        raise Nonsense("The mailbox has no usable UIDVALIDITY", log={"uid_validity": validity})
-    if not selected.is_counted:
-        raise Nonsense("The server does not tell how many messages the mailbox holds")
-    if known is None:
-        return await _begin(desk, mailbox, validity)
-    if known.cursor.uid_validity != validity:
-        await _confirm(desk, connection, mailbox, known.cursor, validity)
-        return await _reset(desk, mailbox, known, validity)
-    desk.suspected.pop(mailbox.path, None)
-    if known.cursor.is_complete and known.cursor.messages and not len(known.index):
-        return await _restart(desk, known)
-    return known
+async def _open(
+    desk: Desk, connection: ImapConnection, mailbox: Mailbox, known: Known | None, now_ms: int
+) -> tuple[Selected, bool]:
+    """The opened mailbox, and whether it told everything since the last look (QRESYNC)."""
+    since = None
+    # Labels are not part of what QRESYNC tells.
+    if "QRESYNC" in connection.enabled and not connection.has("X-GM-EXT-1") and known is not None:
+        is_current = not desk.is_outdated(known.cursor) and known.cursor.indexer == "full"
+        since = resync_from(known.cursor, now_ms) if is_current else None
+    condstore = connection.has("CONDSTORE")
+    command = Select(mailbox.path, read_only=True, condstore=condstore, qresync=since)
+    try:
+        return await connection.run(command, desk.deadline(SELECT_TIMEOUT_S)), since is not None
+    except ImapRefused as error:
+        if since is None or not error.is_bad:
+            raise
+    # Enabled, and not understood all the same.
+    command = Select(mailbox.path, read_only=True, condstore=condstore)
+    return await connection.run(command, desk.deadline(SELECT_TIMEOUT_S)), False
 
 
-async def _begin(desk: Desk, mailbox: Mailbox, validity: int) -> Known:
-    """A mailbox not seen before: give it a number, announce it unless everything is new."""
-    number = await desk.mailboxes.number_for(desk.account.account, validity, mailbox.path)
-    cursor = MailboxCursor(
-        path=mailbox.path,
-        uid_validity=validity,
-        number=number,
-        special_use=mailbox.special_use,
-        special_use_source=mailbox.special_use_source,
-        delimiter=mailbox.delimiter,
+async def _compare(opened: Opened, current: Known, heard: News, *, has_resynced: bool) -> Known:
+    """One pass of the full indexer; an index that turns out to be lost is built anew."""
+    try:
+        await _pass(opened, current, heard, has_resynced=has_resynced)
+    except IndexLost:
+        current = await restarted(opened.desk, current, opened.selected)
+        await _pass(opened, current, heard, has_resynced=False)
+    return current
+
+
+async def _pass(opened: Opened, current: Known, heard: News, *, has_resynced: bool) -> None:
+    """Look, record, and write the cursor."""
+    before, selected, started_ms = current.cursor, opened.selected, opened.started_ms
+    names = FlagNames(before.keywords)
+    looks = Looks(opened.desk, opened.connection, names, opened.news)
+    recording = Recording(opened, current, names)
+    look = choose(before, selected, heard, started_ms, has_resynced=has_resynced)
+    if look not in (Look.NOTHING, Look.FULL):
+        portion = await looks.part(look, current, selected)
+        if portion is not None:
+            await recording.record(portion)
+        else:
+            look = Look.FULL
+    if look is Look.FULL:
+        async for portion in looks.full(current, selected):
+            await recording.record(portion)
+    is_resumed = not before.is_complete and before.uid_next > 1
+    if is_resumed:
+        # What was listed in an earlier attempt may have changed since: look again.
+        opened.news.has_flags = True
+    modseq = None if selected.no_modseq else selected.highest_modseq
+    await recording.finish(
+        is_whole=look is Look.FULL and not is_resumed,
+        modseq=before.highest_modseq if is_resumed else modseq,
     )
-    if desk.has_synced:
-        cursor = msgspec.structs.replace(cursor, step=cursor.next_step())
-        await desk.recorder.mailbox_new(cursor)
-    return Known(cursor, MailboxIndex())
-
-
-async def _confirm(
-    desk: Desk, connection: ImapConnection, mailbox: Mailbox, cursor: MailboxCursor, validity: int
-) -> None:
-    """Believe a new UIDVALIDITY only when STATUS tells it too; a lower one only the second time.
-
-    RFC 9051 2.3.1.1 has it rise strictly, so a lower one is a flapping server or a restored one.
-    """
-    status = await connection.run(
-        Status(mailbox.path, ("UIDVALIDITY",)), desk.deadline(SELECT_TIMEOUT_S)
-    )
-    if status.uid_validity not in (None, validity):
-        raise Nonsense("UIDVALIDITY differs between EXAMINE and STATUS")
-    if validity < cursor.uid_validity and desk.suspected.get(mailbox.path) != validity:
-        desk.suspected[mailbox.path] = validity
-        raise Nonsense("UIDVALIDITY fell", log={"was": cursor.uid_validity, "is": validity})
-    desk.suspected.pop(mailbox.path, None)
-
-
-async def _reset(desk: Desk, mailbox: Mailbox, known: Known, validity: int) -> Known:
-    """Drop the index for a new UIDVALIDITY; the last good look stays as the line between old
-    mail, which is not announced again, and new mail (contract I5)."""
-    before = known.cursor
-    number = await desk.mailboxes.number_for(desk.account.account, validity, mailbox.path)
-    cursor = MailboxCursor(
-        path=before.path,
-        uid_validity=validity,
-        number=number,
-        special_use=before.special_use,
-        special_use_source=before.special_use_source,
-        delimiter=before.delimiter,
-        last_verified_ms=before.last_verified_ms,
-        step=before.next_step(),
-    )
-    reset = MailboxReset("uidValidityChange", validity, before.uid_validity)
-    await desk.recorder.record(
-        MailboxChange(cursor=cursor, reset=reset, dropped_number=before.number)
-    )
-    log.info("mailbox.reset", account=desk.account.account, reason=reset.reason)
-    return Known(cursor, MailboxIndex())
-
-
-async def _restart(desk: Desk, known: Known) -> Known:
-    """The cursor is there but its index is not: build it anew (contract I5)."""
-    before = known.cursor
-    cursor = MailboxCursor(
-        path=before.path,
-        uid_validity=before.uid_validity,
-        number=before.number,
-        special_use=before.special_use,
-        special_use_source=before.special_use_source,
-        delimiter=before.delimiter,
-        last_verified_ms=before.last_verified_ms,
-        step=before.next_step(),
-    )
-    reset = MailboxReset("syncStateLost", before.uid_validity, before.uid_validity)
-    await desk.recorder.record(
-        MailboxChange(cursor=cursor, reset=reset, dropped_number=before.number)
-    )
-    log.warning(
-        "mailbox.reset", account=desk.account.account, path=before.path, reason=reset.reason
-    )
-    return Known(cursor, MailboxIndex())
+    if look is Look.FULL and before.is_complete and current.found and not heard:
+        # The server should have told this by itself (invariant I7).
+        log.warning(
+            "mailbox.healed",
+            account=opened.desk.account.account,
+            path=before.path,
+            messages=current.found,
+        )

@@ -48,25 +48,25 @@ def opened(exists: int = 10, modseq: int | None = None, *, no_modseq: bool = Fal
     ],
 )
 def test_the_mod_sequence_decides_where_there_is_one(selected: Selected, look: Look) -> None:
-    assert choose(CURSOR, 10, selected, News(), NOW) is look
+    assert choose(CURSOR, selected, News(), NOW) is look
 
 
 def test_growth_alone_needs_the_new_messages_only() -> None:
-    assert choose(PLAIN, 10, opened(12), News(has_grown=True), NOW) is Look.NEW
-    assert choose(PLAIN, 10, opened(10), News(has_grown=True), NOW) is Look.FULL
-    assert choose(PLAIN, 10, opened(12), News(True, True), NOW) is Look.FULL
-    assert choose(PLAIN, 10, opened(12), News(), NOW) is Look.FULL
+    assert choose(PLAIN, opened(12), News(has_grown=True), NOW) is Look.NEW
+    assert choose(PLAIN, opened(10), News(has_grown=True), NOW) is Look.FULL
+    assert choose(PLAIN, opened(12), News(True, True), NOW) is Look.FULL
+    assert choose(PLAIN, opened(12), News(), NOW) is Look.FULL
 
 
 @pytest.mark.parametrize("age", [FULL_COMPARE_MS, FULL_COMPARE_MS * 9, -1])
 def test_the_whole_mailbox_is_compared_in_time_and_when_the_clock_went_back(age: int) -> None:
     cursor = msgspec.structs.replace(CURSOR, compared_ms=NOW - age)
-    assert choose(cursor, 10, opened(10, 40), News(), NOW) is Look.FULL
+    assert choose(cursor, opened(10, 40), News(), NOW) is Look.FULL
 
 
 def test_an_incomplete_mailbox_is_compared_as_a_whole() -> None:
     cursor = msgspec.structs.replace(CURSOR, is_complete=False)
-    assert choose(cursor, 10, opened(10, 40), News(), NOW) is Look.FULL
+    assert choose(cursor, opened(10, 40), News(), NOW) is Look.FULL
 
 
 def test_news_is_heard_once() -> None:
