@@ -73,8 +73,8 @@ class Stream:
             await send({"type": "http.response.body", "body": first, "more_body": True})
             async for chunk in chunks:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                # Neither a ready producer nor a send to a client that went away has to wait: without
-                # this the loop, and with it the news of the going away, would never get its turn.
+                # Neither a ready producer nor a send to a client that went away has to wait: else
+                # the loop, and with it the news of the going away, would never get its turn.
                 await asyncio.sleep(0)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
