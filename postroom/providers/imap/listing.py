@@ -18,6 +18,7 @@ from postroom.model.mailbox import (
     SPECIAL_USE_ORDER,
     Mailbox,
     MailboxCounters,
+    MailboxCursor,
     SpecialUse,
     SpecialUseSource,
 )
@@ -123,6 +124,18 @@ def main_first(mailboxes: Sequence[Mailbox], *, is_gmail: bool = False) -> tuple
         return 1 if mailbox.path == "INBOX" else 2
 
     return tuple(sorted(mailboxes, key=rank))
+
+
+def recorded(cursor: MailboxCursor) -> Mailbox:
+    """A mailbox as sync recorded it, for looking at it without a listing."""
+    path, delimiter = cursor.path, cursor.delimiter
+    return Mailbox(
+        path=path,
+        name=path.rpartition(delimiter)[2] if delimiter else path,
+        delimiter=delimiter,
+        special_use=cursor.special_use,
+        special_use_source=cursor.special_use_source,
+    )
 
 
 def canonical(path: str) -> str:

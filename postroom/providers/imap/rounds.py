@@ -22,6 +22,7 @@ from postroom.logs import get_logger
 from postroom.model.mailbox import Mailbox, MailboxCursor
 from postroom.net.imap import ImapConnection
 from postroom.providers.imap.desk import Desk, Known
+from postroom.providers.imap.hints import Hints
 from postroom.providers.imap.limits import WatchLimits
 from postroom.providers.imap.listing import (
     Absences,
@@ -29,6 +30,7 @@ from postroom.providers.imap.listing import (
     canonical,
     main_first,
     read_tree,
+    recorded,
     tracked,
 )
 from postroom.providers.imap.passes import (
@@ -108,18 +110,20 @@ class History:
 class Rounds:
     """The rounds over one connection; `main` is the mailbox to idle on."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  # called once, by the watcher
         self,
         desk: Desk,
         connection: ImapConnection,
         history: History,
         news: News,
+        hints: Hints,
         limits: WatchLimits,
     ) -> None:
         self._desk = desk
         self._connection = connection
         self._history = history
         self._news = news
+        self._hints = hints
         self._limits = limits
         self._main: Mailbox | None = None
         self._main_known: Known | None = None
@@ -128,6 +132,8 @@ class Rounds:
         self._main_s = 0.0
         # Whether the last round found a change in the main mailbox that nobody had told.
         self.is_surprised = False
+        # Whether there are tracked mailboxes beside the main one.
+        self.has_others = False
 
     @property
     def needs_proof(self) -> bool:
@@ -146,6 +152,7 @@ class Rounds:
         await self._bury(cursors, listed)
         mailboxes = self._tracked(listed)
         statuses = {canonical(entry.path): entry.status for entry in listed if entry.status}
+        self.has_others = len(mailboxes) > 1
         was_open, self._main = self._open, self._choose_main(mailboxes, statuses)
         found = await self.look_at_main(statuses.get(self._main.path) if self._main else None)
         self.is_surprised = found and not was_told and self._is_main(was_open)
@@ -186,13 +193,51 @@ class Rounds:
         self._main_known, self._main_s = known, self._desk.clock.steady_s()
         return before is not None and _has_moved(before, known.cursor)
 
+    async def follow(self) -> bool:
+        """Look at the mailboxes that the server gave hints of; whether it takes a round, too."""
+        hints = self._hints
+        needs_round, hints.needs_round = hints.needs_round, False
+        # What comes meanwhile is for the next time, at the pace of the caller.
+        names, hints.names = hints.names, {}
+        statuses, hints.statuses = hints.statuses, {}
+        for path, is_there in names.items():
+            cursor = await self._desk.mailboxes.cursor(self._desk.account.account, path)
+            needs_round |= is_there != (cursor is not None) and self._could_be_tracked(path)
+        for path, status in statuses.items():
+            needs_round |= not await self._follow_one(path, status)
+            await self._serve_main()
+        await self._return_to_main()
+        return needs_round
+
+    async def _follow_one(self, path: str, status: MailboxStatus) -> bool:
+        """Look at one mailbox with these counters; False when a round has to find out about it."""
+        cursor = await self._desk.mailboxes.cursor(self._desk.account.account, path)
+        if cursor is None:
+            return not self._could_be_tracked(path)
+        mailbox = recorded(cursor)
+        if self._is_main(path):
+            if not self._can_skip(cursor, status, self._desk.clock.now_ms()):
+                await self.look_at_main()
+        elif tracked((mailbox,), self._desk.account.path):
+            await self._visit(mailbox, cursor, status)
+        return True
+
+    def _could_be_tracked(self, path: str) -> bool:
+        """Whether a mailbox of this name may concern us; one that does not open is for rounds."""
+        unknown = Mailbox(path=path, name=path)
+        is_wanted = tracked((unknown,), self._desk.account.path)
+        return bool(is_wanted) and path not in self._history.refusals
+
     async def _serve_main(self) -> None:
-        """Between visits: back to the main mailbox when it told news or was left for long."""
-        if self._main is None:
+        """Between visits: back to the main mailbox when there are news or it was left for long."""
+        main = self._main
+        if main is None:
             return
         is_left = not self._is_main(self._open)
         away_s = self._desk.clock.steady_s() - self._main_s
-        if away_s >= self._limits.return_s if is_left else self._news:
+        is_told = main.path in self._hints.statuses if is_left else bool(self._news)
+        if is_told or (is_left and away_s >= self._limits.return_s):
+            self._hints.statuses.pop(main.path, None)
             await self.look_at_main()
 
     async def _return_to_main(self) -> None:

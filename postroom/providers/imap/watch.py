@@ -31,6 +31,7 @@ from postroom.providers.imap.connect import (
 )
 from postroom.providers.imap.desk import Desk
 from postroom.providers.imap.hearing import Ear, Hearing, pause
+from postroom.providers.imap.hints import Hints, ask_for_hints, renounce_hints
 from postroom.providers.imap.limits import WatchLimits
 from postroom.providers.imap.passes import News
 from postroom.providers.imap.rounds import MOST_PASSES, History, Rounds
@@ -43,6 +44,8 @@ log = get_logger("providers.imap")
 SETTLED_S = 300.0
 BUSY_RECONNECTS = 20
 BUSY_WINDOW_S = 60.0
+# A round for the sake of a hint comes after so many times its own length: hints cost a tenth.
+HINTED_SHARE = 10
 
 
 class ImapWatcher:
@@ -63,6 +66,8 @@ class ImapWatcher:
         self._history = History()
         self._ear = Ear()
         self._news = News()
+        self._hints = Hints()
+        self._has_hints = False
         self._wake = asyncio.Event()
         # The scope of the connection under way; expiring it ends the connection.
         self._session: asyncio.Timeout | None = None
@@ -150,7 +155,8 @@ class ImapWatcher:
     async def _run_session(self) -> None:
         desk = self._desk
         await desk.recorder.connecting()
-        self._news = News()
+        self._news, self._hints = News(), Hints()
+        self._has_hints = False
         connection = await self._open(self._hear)
         try:
             await desk.recorder.authenticated(_user(desk))
@@ -173,30 +179,47 @@ class ImapWatcher:
 
     async def _watch(self, connection: ImapConnection) -> None:
         """Rounds, passes and rest, until the connection ends."""
-        desk, limits, news = self._desk, self._limits, self._news
-        rounds = Rounds(desk, connection, self._history, news, limits)
+        desk, limits, news, hints = self._desk, self._limits, self._news, self._hints
+        rounds = Rounds(desk, connection, self._history, news, hints, limits)
         hearing = Hearing(desk, connection, limits, self._ear, news)
-        next_round_s = self._clock.steady_s()
+        next_round_s = earliest_s = self._clock.steady_s()
         passes = 0
         while True:
             self._wake.clear()
             left_s = next_round_s - self._clock.steady_s()
             if left_s <= 0 or self._wants_round:
-                await self._round(rounds, hearing)
+                took_s = await self._round(rounds, hearing)
+                if not self._has_hints and rounds.has_others:
+                    self._has_hints = await ask_for_hints(connection, self._deadline())
                 delay_s = limits.proof_s if rounds.needs_proof else self._resync_delay_s()
-                next_round_s = self._clock.steady_s() + delay_s
-            elif news:
+                now_s = self._clock.steady_s()
+                next_round_s = now_s + delay_s
+                earliest_s = now_s + max(limits.pace_s, took_s * HINTED_SHARE)
+            elif news or hints:
                 passes += 1
                 if passes > MOST_PASSES:
                     await pause(self._clock, self._wake, limits.pace_s)
-                await rounds.look_at_main()
+                if await self._catch_up(rounds, connection):
+                    next_round_s = min(next_round_s, earliest_s)
             else:
                 passes = 0
                 has_to_look = await hearing.listen(self._wake, left_s)
                 if has_to_look and await rounds.look_at_main():
                     hearing.missed()
 
-    async def _round(self, rounds: Rounds, hearing: Hearing) -> None:
+    async def _catch_up(self, rounds: Rounds, connection: ImapConnection) -> bool:
+        """Look at what the server told news of; whether that takes a round."""
+        if self._news:
+            await rounds.look_at_main()
+        hints = self._hints
+        if hints.has_overflowed:
+            hints.has_overflowed = False
+            log.info("connection.hints_lost", account=self._desk.account.account)
+            await renounce_hints(connection, self._deadline())
+        return bool(hints) and await rounds.follow()
+
+    async def _round(self, rounds: Rounds, hearing: Hearing) -> float:
+        """One round; the seconds it took."""
         # A round that was asked for often follows what the person has just done: no news is no
         # wonder then.
         is_asked, self._wants_round = self._wants_round, False
@@ -206,10 +229,14 @@ class ImapWatcher:
         await self._desk.recorder.synced()
         self._desk.has_synced = True
         self._has_completed = True
-        took_ms = round((self._clock.steady_s() - started_s) * 1000)
-        log.debug("account.synced", account=self._desk.account.account, ms=took_ms)
+        took_s = self._clock.steady_s() - started_s
+        log.debug("account.synced", account=self._desk.account.account, ms=round(took_s * 1000))
         if rounds.is_surprised and not is_asked:
             hearing.missed()
+        return took_s
+
+    def _deadline(self) -> Deadline:
+        return Deadline.after(self._clock, self._limits.noop_timeout_s)
 
     def _resync_delay_s(self) -> float:
         server = self._desk.account.imap
@@ -219,7 +246,7 @@ class ImapWatcher:
     def _hear(self, told: Unsolicited) -> None:
         if isinstance(told, Bye):
             log.info("connection.bye", account=self._desk.account.account, text=told.text)
-        if self._news.hear(told):
+        if self._news.hear(told) or (self._has_hints and self._hints.hear(told)):
             self._wake.set()
 
     async def _rest(self, seconds: float) -> None:
