@@ -26,6 +26,7 @@ from postroom.model.message import (
     MessageUpdated,
     ReferencedMessage,
 )
+from postroom.model.quota import QuotaTold
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +121,10 @@ class GetReference(Operation, frozen=True, kw_only=True):
     with_text: bool = False
 
 
+class GetQuota(Operation, frozen=True, kw_only=True):
+    """How much the account may store (contract C13)."""
+
+
 class RequestSync(Operation, frozen=True, kw_only=True):
     """Start a round over all mailboxes now (contract I11)."""
 
@@ -156,6 +161,7 @@ ANSWERS: dict[type[Operation], type] = {
     DeleteMessage: MessageDeleted,
     AppendMessage: MessageStored,
     GetReference: ReferencedMessage,
+    GetQuota: QuotaTold,
     RequestSync: Done,
     RequestReconnect: Done,
 }

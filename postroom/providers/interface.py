@@ -34,6 +34,7 @@ from postroom.model.operations import (
     DownloadAttachment,
     DownloadSource,
     GetMessage,
+    GetQuota,
     GetReference,
     GetText,
     ListMailboxes,
@@ -44,6 +45,7 @@ from postroom.model.operations import (
     SearchMessages,
     UpdateMessage,
 )
+from postroom.model.quota import QuotaTold
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +207,8 @@ class Answering(Protocol):
     async def append_message(self, asked: AppendMessage, deadline: Deadline) -> MessageStored: ...
 
     async def get_reference(self, asked: GetReference, deadline: Deadline) -> ReferencedMessage: ...
+
+    async def get_quota(self, asked: GetQuota, deadline: Deadline) -> QuotaTold: ...
 
     async def request_sync(self, asked: RequestSync, deadline: Deadline) -> Done: ...
 

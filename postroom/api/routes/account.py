@@ -22,6 +22,7 @@ from postroom.api.schemas.account import (
     AccountViewParameters,
     CreateAccount,
     EventCounters,
+    Quota,
     ReconnectBody,
     Reconnected,
     SyncBody,
@@ -29,9 +30,10 @@ from postroom.api.schemas.account import (
     UpdateAccount,
 )
 from postroom.auth.access import Access
-from postroom.errors import FieldProblem, InvalidInput
+from postroom.errors import FieldProblem, InvalidInput, PostroomError
 from postroom.model.account import Account, AccountStatus, ImapServer, SmtpServer, account_kind
-from postroom.model.operations import RequestReconnect, RequestSync
+from postroom.model.operations import GetQuota, RequestReconnect, RequestSync
+from postroom.model.quota import QuotaTold
 from postroom.model.wire import encode
 
 TAG = "Account"
@@ -69,8 +71,18 @@ async def list_accounts(call: Call[AccountListParameters, None]) -> Reply:
 async def get_account(call: Call[AccountViewParameters, None]) -> Reply:
     """GET /v1/account/{account}."""
     account, status = await call.services.accounts.get_with_status(call.parameters.account)
-    quota = False if call.parameters.quota else UNSET
+    quota = await _quota(call) if call.parameters.quota else UNSET
     return answer(msgspec.structs.replace(_view(account, status), quota=quota))
+
+
+async def _quota(call: Call[AccountViewParameters, None]) -> Quota | bool:
+    """What the mail server tells of storage; false when it does not, or not now (contract C13)."""
+    try:
+        raw = await call.services.gateway.ask(call.parameters.account, GetQuota(), call.deadline)
+    except PostroomError:
+        return False
+    found = msgspec.json.decode(raw, type=QuotaTold).quota
+    return Quota(usage=found.usage, limit=found.limit, status=found.status) if found else False
 
 
 async def update_account(call: Call[AccountParameters, UpdateAccount]) -> Reply:

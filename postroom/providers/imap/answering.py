@@ -27,6 +27,7 @@ from postroom.model.operations import (
     DownloadAttachment,
     DownloadSource,
     GetMessage,
+    GetQuota,
     GetReference,
     GetText,
     ListMailboxes,
@@ -37,8 +38,10 @@ from postroom.model.operations import (
     SearchMessages,
     UpdateMessage,
 )
+from postroom.model.quota import QuotaTold
 from postroom.providers.imap.download import Downloading
 from postroom.providers.imap.places import NumberedMailboxes, Places
+from postroom.providers.imap.quota import read_quota
 from postroom.providers.imap.reading import Reading
 from postroom.providers.imap.sessions import CommandConnections, Opening
 from postroom.providers.imap.writing import Writing
@@ -62,7 +65,7 @@ class ImapAnswering:
     ) -> None:
         self._connections = CommandConnections(open_connection, clock)
         self._places = Places(account, mailboxes, self._connections, clock)
-        self._reading = Reading(self._places, self._connections)
+        self._reading = Reading(self._places, self._connections, clock)
         self._writing = Writing(self._places, self._connections)
         self._downloading = Downloading(self._places, clock)
         self._watcher = watcher
@@ -102,6 +105,9 @@ class ImapAnswering:
 
     async def append_message(self, asked: AppendMessage, deadline: Deadline) -> MessageStored:
         return await self._writing.append_message(asked, deadline)
+
+    async def get_quota(self, asked: GetQuota, deadline: Deadline) -> QuotaTold:
+        return await read_quota(self._connections, deadline)
 
     async def request_sync(self, asked: RequestSync, deadline: Deadline) -> Done:
         self._watcher.request_sync()

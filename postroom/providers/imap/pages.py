@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from postroom.errors import InvalidInput
+from postroom.imap.sets import UidSet
 from postroom.model.message import MessageList, MessageSummary
 from postroom.model.paging import page_count
 
@@ -34,10 +35,9 @@ class Page:
         high = total - self.number * self.size
         return (max(1, high - self.size + 1), high) if high >= 1 else None
 
-    def cut(self, uids: tuple[int, ...]) -> list[int]:
-        """The page's share of found UIDs, highest first (B6)."""
-        start = self.number * self.size
-        return sorted(uids, reverse=True)[start : start + self.size]
+    def cut(self, found: UidSet) -> list[int]:
+        """The page's share of found UIDs, highest first (B6); the others stay ranges."""
+        return found.highest(self.number * self.size, self.size)
 
     def answer(self, total: int, messages: list[MessageSummary]) -> MessageList:
         """The page with its totals and the cursors to its neighbours."""

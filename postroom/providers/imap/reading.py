@@ -1,7 +1,8 @@
 """The operations that only look: pages, searches, one message, its text, a reference.
 
-A page is one SELECT (none when the mailbox is selected already) and one FETCH. Ids are made from
-the UIDVALIDITY that the very same SELECT told, so they cannot name a message of another time.
+A page is one SELECT (none when the mailbox is selected already) and one FETCH; what a search
+finds stays a set of ranges, so half a million messages found cost as much as a page. Ids are made
+from the UIDVALIDITY that the very same SELECT told, so they cannot name a message of another time.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from collections.abc import Iterable
 
 import msgspec
 
-from postroom.clock import Deadline
+from postroom.clock import Clock, Deadline
 from postroom.errors import MessageNotFound
 from postroom.imap.commands.fetch import Fetch
-from postroom.imap.commands.search import Search
+from postroom.imap.commands.search import Find
 from postroom.imap.commands.store import Store
 from postroom.imap.errors import ImapRefused
-from postroom.imap.sets import encode_set
+from postroom.imap.sets import UidSet, encode_set
 from postroom.imap.types import BodyPart, FetchedMessage
 from postroom.mime.headers import first
 from postroom.model.ids import MessageKey, parse_text_id
@@ -34,7 +35,7 @@ from postroom.model.operations import (
     ListMessages,
     SearchMessages,
 )
-from postroom.providers.imap.criteria import search_criteria
+from postroom.providers.imap.criteria import Server, search_criteria
 from postroom.providers.imap.pages import Page, wanted_page
 from postroom.providers.imap.places import Places
 from postroom.providers.imap.sessions import CommandConnections, Session
@@ -60,9 +61,10 @@ MOST_QUOTED_BYTES = 1_048_576
 class Reading:
     """Looks into the mailboxes of one account."""
 
-    def __init__(self, places: Places, connections: CommandConnections) -> None:
+    def __init__(self, places: Places, connections: CommandConnections, clock: Clock) -> None:
         self._places = places
         self._connections = connections
+        self._clock = clock
 
     async def list_messages(self, asked: ListMessages, deadline: Deadline) -> MessageList:
         """A page of a mailbox, newest first, by sequence number (contract B6)."""
@@ -73,7 +75,7 @@ class Reading:
             span = page.span(total)
             if span is None:
                 return page.answer(total, [])
-            items = summary_items(session.has)
+            items = summary_items(session.has, previews=page.size)
             fetched = await session.run(
                 Fetch(f"{span[0]}:{span[1]}", items, by_uid=False), deadline
             )
@@ -85,8 +87,8 @@ class Reading:
         page = wanted_page(asked.page, asked.page_size, asked.cursor)
         path = await self._places.path_of(asked.path, deadline)
         async with self._connections.use(deadline, path) as session:
-            criteria = search_criteria(asked.search, session.has)
-            found = await session.run(Search(criteria), deadline)
+            criteria = search_criteria(asked.search, Server(session.has, self._clock.now_ms()))
+            found = (await session.run(Find(criteria), deadline)).numbers
             return page.answer(len(found), await self._found(session, path, page, found, deadline))
 
     async def get_message(self, asked: GetMessage, deadline: Deadline) -> MessageDetail:
@@ -100,7 +102,8 @@ class Reading:
             embed=asked.embed_attached_images,
         )
         async with self._places.at(place, deadline) as session:
-            message = await fetch_one(session, place.key.uid, detail_items(session.has), deadline)
+            items = detail_items(session.has, previews=1)
+            message = await fetch_one(session, place.key.uid, items, deadline)
             text = await _text(session, message, place.key, wanted, deadline)
             use = await self._places.use_of(place.path)
             found = detail(message, place.key, path=place.path, special_use=use, text=text)
@@ -159,13 +162,13 @@ class Reading:
         session: Session,
         path: str,
         page: Page,
-        found: tuple[int, ...],
+        found: UidSet,
         deadline: Deadline,
     ) -> list[MessageSummary]:
         uids = page.cut(found)
         if not uids:
             return []
-        items = summary_items(session.has)
+        items = summary_items(session.has, previews=len(uids))
         fetched = await session.run(Fetch(encode_set(uids), items), deadline)
         highest_first = sorted(fetched, key=lambda message: message.uid or 0, reverse=True)
         return await self._summaries(session, path, highest_first)

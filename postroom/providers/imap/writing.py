@@ -7,7 +7,7 @@ there. New ids come from UIDPLUS (RFC 4315); a server without it leaves them out
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from postroom.clock import Deadline
@@ -204,16 +204,26 @@ async def _append(
 ) -> Appended:
     command = Append(path, asked.raw, asked.flags, asked.internal_date_ms)
     try:
-        return await session.run(command, deadline)
+        return await _appended(session, command, deadline)
     except ImapRefused as error:
         if error.response_code != "TRYCREATE":
             raise _upload_failed(error) from error
     # RFC 9051 7.1: TRYCREATE says that creating the mailbox helps.
     try:
         await session.run(Create(path), deadline)
-        return await session.run(command, deadline)
+        return await _appended(session, command, deadline)
     except ImapRefused as error:
         raise _upload_failed(error) from error
+
+
+async def _appended(session: Session, command: Append, deadline: Deadline) -> Appended:
+    """Store; a server after RFC 9755, which knows no UTF8 data any more, gets it plain."""
+    try:
+        return await session.run(command, deadline)
+    except ImapRefused as error:
+        if not error.is_bad or command.raw.isascii():
+            raise
+    return await session.run(replace(command, is_plain=True), deadline)
 
 
 def _upload_failed(error: ImapRefused) -> PayloadTooLarge | UploadFailed:

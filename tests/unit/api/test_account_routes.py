@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from postroom.errors import AccountUnusable
-from postroom.model.operations import Done, RequestReconnect, RequestSync
+from postroom.model.operations import Done, GetQuota, RequestReconnect, RequestSync
+from postroom.model.quota import QuotaTold, StorageQuota
 from tests.unit.api.conftest import IMAP, Api, register
 
 ACCOUNT = "/v1/account/{account}"
@@ -217,3 +218,19 @@ async def test_an_unusable_account_tells_code_and_state(api: Api) -> None:
         "code": "AuthenticationFails",
         "state": "authenticationError",
     }
+
+
+async def test_the_quota_is_asked_for_on_demand_and_false_when_there_is_none(api: Api) -> None:
+    await register(api)
+    shown = await api("GET", "/v1/account/jane", path=ACCOUNT)
+    assert "quota" not in shown.json
+    assert api.gateway.asked == []
+    told = StorageQuota(usage=1024, limit=4096, status="25%")
+    for answer, quota in (
+        (QuotaTold(quota=told), {"usage": 1024, "limit": 4096, "status": "25%"}),
+        (QuotaTold(), False),
+        (AccountUnusable("x", code="NotYetConnected"), False),
+    ):
+        api.gateway.answers = {GetQuota: answer}
+        shown = await api("GET", "/v1/account/jane?quota=true", path=ACCOUNT)
+        assert shown.json["quota"] == quota

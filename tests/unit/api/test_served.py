@@ -10,7 +10,8 @@ from urllib.parse import quote
 import pytest_asyncio
 import uvicorn
 
-from postroom.model.operations import Download, DownloadSource
+from postroom.model.operations import Download, DownloadSource, GetQuota
+from postroom.model.quota import QuotaTold
 from tests.unit.api.conftest import Api, register
 
 
@@ -42,6 +43,7 @@ async def _request(port: int, api: Api, head: str, body: bytes = b"") -> Any:
 
 async def test_an_id_with_an_encoded_slash_reaches_its_account(port: int, api: Api) -> None:
     await register(api, "a/b?c")
+    api.gateway.answers = {GetQuota: QuotaTold()}
     target = f"/v1/account/{quote('a/b?c', safe='')}?quota=true"
     reader, writer = await _request(port, api, f"GET {target} HTTP/1.1")
     async with asyncio.timeout(5):

@@ -7,12 +7,18 @@ import pytest
 from postroom.errors import InvalidInput, Unprocessable
 from postroom.imap.commands.search import Key, Search
 from postroom.imap.encode import Offered
-from postroom.providers.imap.criteria import search_criteria
+from postroom.providers.imap.criteria import Server, search_criteria
+
+NOW_MS = 1_800_000_000_000
+
+
+def server(*capabilities: str) -> Server:
+    return Server(capabilities.__contains__, NOW_MS)
 
 
 def line(search: dict[str, Any], *capabilities: str) -> bytes:
     """What is sent for a search, literals put in one line."""
-    criteria = search_criteria(search, lambda name: name in capabilities)
+    criteria = search_criteria(search, server(*capabilities))
     offered = Offered(frozenset(("LITERAL+",)))
     return b"".join(Search(criteria).start(offered).segments).removesuffix(b"\r\n")
 
@@ -36,6 +42,24 @@ def line(search: dict[str, Any], *capabilities: str) -> bytes:
 )
 def test_fields_become_criteria(search: dict[str, Any], sent: bytes) -> None:
     assert line(search) == sent
+
+
+@pytest.mark.parametrize(
+    ("search", "sent"),
+    [
+        # One hour and one second before now; now is 2027-01-15T08:00:00Z.
+        ({"since": "2027-01-15T06:59:59.000Z"}, b"UID SEARCH YOUNGER 3601"),
+        ({"before": "2027-01-15T07:00:00.000Z"}, b"UID SEARCH OLDER 3600"),
+        ({"before": "2027-01-15T08:00:00+01:00"}, b"UID SEARCH OLDER 3600"),
+        ({"since": "2027-01-15"}, b"UID SEARCH SINCE 15-Jan-2027"),
+        ({"since": "2027-01-15T00:00:00Z"}, b"UID SEARCH SINCE 15-Jan-2027"),
+        ({"since": "2027-01-15T09:00:00Z"}, b"UID SEARCH SINCE 15-Jan-2027"),
+        ({"before": "1850-01-15T09:00:00Z"}, b"UID SEARCH BEFORE 15-Jan-1850"),
+        ({"sentSince": "2027-01-15T07:00:00Z"}, b"UID SEARCH SENTSINCE 15-Jan-2027"),
+    ],
+)
+def test_a_time_of_day_is_exact_where_the_server_can(search: dict[str, Any], sent: bytes) -> None:
+    assert line(search, "WITHIN") == sent
 
 
 def test_text_is_always_quoted_or_a_literal() -> None:
@@ -89,10 +113,10 @@ def test_a_missing_extension_is_refused_and_not_left_out(search: dict[str, Any])
 
 
 def test_gmail_and_object_ids_use_their_extension() -> None:
-    assert search_criteria({"emailId": "7"}, {"OBJECTID"}.__contains__) == (Key("EMAILID"), "7")
-    found = search_criteria({"threadId": "7"}, {"X-GM-EXT-1"}.__contains__)
+    assert search_criteria({"emailId": "7"}, server("OBJECTID")) == (Key("EMAILID"), "7")
+    found = search_criteria({"threadId": "7"}, server("X-GM-EXT-1"))
     assert found == (Key("X-GM-THRID"), "7")
-    found = search_criteria({"labels": {"has": ["a"], "not": ["b"]}}, {"X-GM-EXT-1"}.__contains__)
+    found = search_criteria({"labels": {"has": ["a"], "not": ["b"]}}, server("X-GM-EXT-1"))
     label = Key("X-GM-LABELS")
     assert found == (label, "a", Key("NOT"), label, "b")
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from postroom.errors import InvalidInput
+from postroom.imap.sets import UidSet, from_numbers
 from postroom.providers.imap.pages import Page, decode_cursor, encode_cursor, wanted_page
 
 
@@ -24,8 +25,10 @@ def test_a_page_is_a_range_of_sequence_numbers(
 
 
 def test_found_uids_are_cut_from_the_highest() -> None:
-    assert Page(1, 2).cut((1, 5, 9, 12)) == [5, 1]
-    assert Page(9, 2).cut((1, 5)) == []
+    assert Page(1, 2).cut(from_numbers((1, 5, 9, 12))) == [5, 1]
+    assert Page(9, 2).cut(from_numbers((1, 5))) == []
+    assert Page(0, 3).cut(from_numbers((1, 2, 3, 7, 8))) == [8, 7, 3]
+    assert Page(100_000, 5).cut(UidSet(((1, 500_003),))) == [3, 2, 1]
 
 
 def test_totals_and_cursors_of_an_empty_mailbox() -> None:
