@@ -178,6 +178,7 @@ class Holding:
             equipment.clock,
             open_connection=open_connection,
             watcher=watcher,
+            chunk_bytes=equipment.rules.chunk_bytes,
         )
 
 

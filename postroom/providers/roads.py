@@ -32,6 +32,8 @@ class MailRules:
     silence_s: float | None = None
     # Off by EENGINE_DISABLE_COMPRESSION.
     compresses: bool = True
+    # EENGINE_CHUNK_SIZE: what a download fetches at once.
+    chunk_bytes: int = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

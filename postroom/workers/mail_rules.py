@@ -16,4 +16,5 @@ def mail_rules(options: Options) -> MailRules:
         proxy_policy=EgressPolicy(options.webhook_egress_policy),
         silence_s=silence_ms / 1000 if silence_ms else None,
         compresses=not options.disable_compression,
+        chunk_bytes=options.chunk_size_bytes,
     )

@@ -39,7 +39,7 @@ from postroom.model.operations import (
     UpdateMessage,
 )
 from postroom.model.quota import QuotaTold
-from postroom.providers.imap.download import Downloading
+from postroom.providers.imap.download import CHUNK_BYTES, Downloading
 from postroom.providers.imap.places import NumberedMailboxes, Places
 from postroom.providers.imap.quota import read_quota
 from postroom.providers.imap.reading import Reading
@@ -62,12 +62,13 @@ class ImapAnswering:
         *,
         open_connection: Opening,
         watcher: Watcher,
+        chunk_bytes: int = CHUNK_BYTES,
     ) -> None:
         self._connections = CommandConnections(open_connection, clock)
         self._places = Places(account, mailboxes, self._connections, clock)
         self._reading = Reading(self._places, self._connections, clock)
         self._writing = Writing(self._places, self._connections)
-        self._downloading = Downloading(self._places, clock)
+        self._downloading = Downloading(self._places, clock, chunk_bytes)
         self._watcher = watcher
 
     async def list_mailboxes(self, asked: ListMailboxes, deadline: Deadline) -> MailboxList:

@@ -17,12 +17,17 @@ from postroom.imap.commands.fetch import Fetch
 from postroom.mime.transfer import TransferDecoder, is_identity, transfer_decoder
 from postroom.model.ids import parse_attachment_id
 from postroom.model.operations import Download, DownloadAttachment, DownloadSource
+from postroom.providers.imap.lanes import Lane
 from postroom.providers.imap.places import Place, Places
 from postroom.providers.imap.reading import fetch_one
 from postroom.providers.imap.structure import Leaf, find_leaf
 
-# Large enough that round trips do not matter, small enough for a hundred downloads in memory.
-CHUNK_BYTES = 1_048_576
+# EENGINE_CHUNK_SIZE: large enough that round trips do not matter, small enough for a hundred
+# downloads in memory.
+CHUNK_BYTES = 1_000_000
+# What the option may ask for: less would be all round trips, more would hold the connection.
+LEAST_CHUNK_BYTES = 4_096
+MOST_CHUNK_BYTES = 16 * 1_048_576
 # Contract C5, in decoded bytes.
 MOST_ATTACHMENT_BYTES = 250 * 1_048_576
 # The request's own deadline covers the first chunk; a server that needs longer than this for any
@@ -43,9 +48,10 @@ class _Section:
 class Downloading:
     """Streams parts of the messages of one account."""
 
-    def __init__(self, places: Places, clock: Clock) -> None:
+    def __init__(self, places: Places, clock: Clock, chunk_bytes: int = CHUNK_BYTES) -> None:
         self._places = places
         self._clock = clock
+        self._chunk_bytes = min(max(chunk_bytes, LEAST_CHUNK_BYTES), MOST_CHUNK_BYTES)
 
     async def download_attachment(self, asked: DownloadAttachment, deadline: Deadline) -> Download:
         """The decoded bytes of one part, under its own type and name."""
@@ -57,7 +63,7 @@ class Downloading:
         chunk = await self._chunk(section, 0, deadline)
         decoder = transfer_decoder(leaf.part.encoding)
         head = decoder.feed(chunk)
-        if len(chunk) != CHUNK_BYTES:
+        if len(chunk) != self._chunk_bytes:
             whole = head + decoder.end()
             return Download(leaf.content_type, leaf.filename, len(whole), _once(whole))
         # The sizes that servers tell are not to be trusted to the byte, so none is told.
@@ -70,7 +76,7 @@ class Downloading:
         section = _Section(place, "")
         chunk = await self._chunk(section, 0, deadline, is_followup=False)
         filename = f"{asked.message}.eml"
-        if len(chunk) != CHUNK_BYTES:
+        if len(chunk) != self._chunk_bytes:
             return Download(_SOURCE_TYPE, filename, len(chunk), _once(chunk))
         chunks = self._decoded(section, transfer_decoder(None), chunk)
         return Download(_SOURCE_TYPE, filename, None, chunks)
@@ -86,18 +92,22 @@ class Downloading:
     async def _chunk(
         self, section: _Section, offset: int, deadline: Deadline, *, is_followup: bool = True
     ) -> bytes:
-        """Up to CHUNK_BYTES of the section from `offset`; fewer means that it ends there.
+        """Up to a chunk of the section from `offset`; fewer means that it ends there.
 
         More come from a server that takes no notice of the range: that is the whole section.
         """
         uid = section.place.key.uid
-        items = f"(UID BODY.PEEK[{section.name}]<{offset}.{CHUNK_BYTES}>)"
-        async with self._places.at(section.place, deadline, is_followup=is_followup) as session:
+        items = f"(UID BODY.PEEK[{section.name}]<{offset}.{self._chunk_bytes}>)"
+        # Somebody waits for the first chunk; the others come as fast as calls leave room for.
+        lane = Lane.BULK if offset else Lane.INTERACTIVE
+        async with self._places.at(
+            section.place, deadline, is_followup=is_followup, lane=lane
+        ) as session:
             fetched = await session.run(Fetch(str(uid), items), deadline)
         for message in fetched:
             if section.name in message.sections:
                 chunk = message.sections[section.name]
-                if offset and len(chunk) > CHUNK_BYTES:
+                if offset and len(chunk) > self._chunk_bytes:
                     raise ConnectionUnavailable("The mail server sent another range than asked for")
                 return chunk
         raise MessageNotFound("The message was not found")
@@ -107,7 +117,7 @@ class Downloading:
     ) -> AsyncIterator[bytes]:
         """`head`, then the rest of the section after its first chunk."""
         sent = 0
-        offset = CHUNK_BYTES
+        offset = self._chunk_bytes
         piece = head
         while True:
             sent += len(piece)
@@ -119,9 +129,9 @@ class Downloading:
                 return
             deadline = Deadline.after(self._clock, CHUNK_TIMEOUT_S)
             chunk = await self._chunk(section, offset, deadline)
-            is_last = len(chunk) < CHUNK_BYTES
+            is_last = len(chunk) < self._chunk_bytes
             piece = decoder.feed(chunk) + (decoder.end() if is_last else b"")
-            offset = -1 if is_last else offset + CHUNK_BYTES
+            offset = -1 if is_last else offset + self._chunk_bytes
 
 
 def _refuse_large(leaf: Leaf) -> None:

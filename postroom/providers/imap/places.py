@@ -19,6 +19,7 @@ from postroom.imap.types import ListedMailbox
 from postroom.model.account import Account
 from postroom.model.ids import MessageKey, message_id, parse_message_id
 from postroom.model.mailbox import Mailbox, MailboxCursor, MailboxList
+from postroom.providers.imap.lanes import Lane
 from postroom.providers.imap.listing import arrange, canonical, find, read_tree
 from postroom.providers.imap.sessions import CommandConnections, Session
 
@@ -88,13 +89,18 @@ class Places:
 
     @asynccontextmanager
     async def at(
-        self, place: Place, deadline: Deadline, *, is_followup: bool = False
+        self,
+        place: Place,
+        deadline: Deadline,
+        *,
+        is_followup: bool = False,
+        lane: Lane = Lane.INTERACTIVE,
     ) -> AsyncIterator[Session]:
         """A connection on the message's mailbox; MessageNotFound when that is another by now."""
         async with AsyncExitStack() as leaving:
             try:
                 session = await leaving.enter_async_context(
-                    self._connections.use(deadline, place.path, is_followup=is_followup)
+                    self._connections.use(deadline, place.path, is_followup=is_followup, lane=lane)
                 )
             except MailboxNotFound as error:
                 raise MessageNotFound("The message was not found") from error

@@ -2,8 +2,8 @@
 
 A connection is opened on demand, stays on the mailbox it was last used for, and is closed after a
 minute without work, so reading never disturbs the watching. Uses are short (a download takes the
-connection anew for each chunk) and wait in line, first come first served, so no call waits longer
-than some chunks. A use is a scoped resource (invariant I4): after it the connection is ready for
+connection anew for each chunk) and wait in the line of their lane (`lanes`), so no call waits for a
+download. A use is a scoped resource (invariant I4): after it the connection is ready for
 the next one, or closed, because `ImapConnection.run` closes what was left in the middle.
 """
 
@@ -29,6 +29,7 @@ from postroom.imap.commands.select import Select
 from postroom.imap.errors import ImapRefused
 from postroom.imap.types import Exists, Expunged, Unsolicited, Vanished
 from postroom.net.imap import ImapConnection
+from postroom.providers.imap.lanes import Lane, Lanes
 from postroom.providers.imap.passes import is_uid_validity
 
 # Servers count connections per person (Gmail 15, many hosts 10) and the person's own programs
@@ -91,21 +92,28 @@ class CommandConnections:
     def __init__(self, open_one: Opening, clock: Clock, *, most: int = MOST_CONNECTIONS) -> None:
         self._open_one = open_one
         self._clock = clock
-        self._turns = asyncio.Semaphore(most)
+        self._lanes = Lanes(most)
         self._idle: list[Session] = []
         self._sweeper: asyncio.Task[None] | None = None
         self._is_closed = False
 
     @asynccontextmanager
     async def use(
-        self, deadline: Deadline, path: str | None = None, *, is_followup: bool = False
+        self,
+        deadline: Deadline,
+        path: str | None = None,
+        *,
+        is_followup: bool = False,
+        lane: Lane = Lane.INTERACTIVE,
     ) -> AsyncIterator[Session]:
         """A connection of one's own for a short while, on `path` if given.
 
         A mailbox that is selected already is asked for news first, so that a message announced a
         moment ago is there; a `is_followup` of an earlier use does without.
         """
-        await self._take_turn(deadline)
+        if self._is_closed:
+            raise ConnectionUnavailable("The account is being closed")
+        await self._lanes.take(lane, deadline)
         try:
             if self._is_closed:
                 raise ConnectionUnavailable("The account is being closed")
@@ -115,7 +123,7 @@ class CommandConnections:
             finally:
                 await self._give_back(session)
         finally:
-            self._turns.release()
+            self._lanes.release(lane)
 
     async def close(self) -> None:
         """Close every idle connection; those in use close when they are given back."""
@@ -125,15 +133,6 @@ class CommandConnections:
             await asyncio.gather(self._sweeper, return_exceptions=True)
         while self._idle:
             await self._idle.pop().connection.close()
-
-    async def _take_turn(self, deadline: Deadline) -> None:
-        if self._is_closed:
-            raise ConnectionUnavailable("The account is being closed")
-        try:
-            async with asyncio.timeout(deadline.remaining_s()):
-                await self._turns.acquire()
-        except TimeoutError as error:
-            raise DeadlineExceeded("Timeout: all connections are busy") from error
 
     async def _ready(self, deadline: Deadline, path: str | None, is_followup: bool) -> Session:
         """An idle connection that still answers, else a new one."""

@@ -33,7 +33,12 @@ from postroom.model.secret import Secret
 from postroom.net.imap import ImapConnection
 from postroom.providers.imap.answering import ImapAnswering
 from postroom.providers.imap.connect import connect
-from postroom.providers.imap.download import CHUNK_BYTES
+from postroom.providers.imap.download import (
+    CHUNK_BYTES,
+    LEAST_CHUNK_BYTES,
+    MOST_CHUNK_BYTES,
+    Downloading,
+)
 from postroom.store.accounts import Accounts
 from postroom.store.connection import Store
 from postroom.store.mailboxes import Mailboxes
@@ -120,7 +125,7 @@ async def test_a_call_cancelled_anywhere_leaves_nothing_held(
         await _steps(turns)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        assert answering._connections._turns._value == 2
+        assert answering._connections._lanes.free == 2
         assert all(session.connection.is_open for session in answering._connections._idle)
         # Nobody waits for an answer that the cancelled call has left behind.
         again = await answering.list_messages(ListMessages(path="INBOX", page_size=5), soon())
@@ -140,7 +145,7 @@ async def test_a_download_left_at_any_chunk_frees_its_connection(
         chunks = aiter(download.chunks)
         for _ in range(kept):
             await anext(chunks)
-        assert answering._connections._turns._value == 2
+        assert answering._connections._lanes.free == 2
     assert await whole(await answering.download_source(large, soon())) == LARGE
     assert server.connections <= 2
 
@@ -194,3 +199,28 @@ async def test_counters_come_without_list_status_too(store: Store) -> None:
     assert (listed[0].status.messages, listed[0].status.unseen) == (1, 1)
     assert all(mailbox.status is not None for mailbox in listed)
     assert all(mailbox.status is None for mailbox in plain)
+
+
+async def test_a_call_is_answered_while_many_downloads_are_read(
+    answering: ImapAnswering, server: ImapServer
+) -> None:
+    page = await answering.list_messages(ListMessages(path="INBOX", page_size=100), soon())
+    large = DownloadSource(message=page.messages[-1].id)
+    reading = [asyncio.create_task(_source(answering, large.message)) for _ in range(6)]
+    # While they last, one connection is always free for calls.
+    while not all(task.done() for task in reading):
+        assert await answering.list_messages(ListMessages(path="INBOX", page_size=1), soon())
+        assert answering._connections._lanes._bulk_free >= 0
+    assert [await task for task in reading] == [LARGE] * 6
+    assert server.connections <= 2
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 5_000, 100_000_000])
+async def test_a_download_is_the_same_in_chunks_of_any_size(
+    answering: ImapAnswering, chunk_bytes: int
+) -> None:
+    page = await answering.list_messages(ListMessages(path="INBOX", page_size=100), soon())
+    asked = DownloadSource(message=page.messages[-1].id)
+    downloading = Downloading(answering._places, CLOCK, chunk_bytes)
+    assert LEAST_CHUNK_BYTES <= downloading._chunk_bytes <= MOST_CHUNK_BYTES
+    assert await whole(await downloading.download_source(asked, soon())) == LARGE
