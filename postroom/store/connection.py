@@ -35,8 +35,11 @@ Argument = str | bytes | int | float
 # A reply later than this means a stalled server; no blocking command is ever sent (see wake.py).
 SOCKET_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 3.0
-# Enough for the concurrent calls of one process; more would only queue inside the server.
-MAX_CONNECTIONS = 64
+# Calls of one process at a time; more would only queue inside the server, whose scripts run one by
+# one, and each connection costs some 30 KB at either end. The others wait their turn.
+AT_ONCE = 16
+# Beside them: who listens for wake-ups keeps a connection of its own.
+LISTENERS = 4
 # Replies of a server that cannot serve just now: full, a replica, in the middle of a failover. The
 # package has classes for some, which take the word off the text; the others keep their word.
 _NOT_NOW = (OutOfMemoryError, ReadOnlyError, MasterDownError, ClusterDownError, TryAgainError)
@@ -54,10 +57,11 @@ class Store:
             decode_responses=False,
             socket_timeout=SOCKET_TIMEOUT_S,
             socket_connect_timeout=CONNECT_TIMEOUT_S,
-            max_connections=MAX_CONNECTIONS,
+            max_connections=AT_ONCE + LISTENERS,
             retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 1),
             health_check_interval=30,
         )
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def close(self) -> None:
         """Close every connection; the store is not used afterwards."""
@@ -65,14 +69,14 @@ class Store:
 
     async def command(self, *words: Argument) -> Any:
         """The reply to one command. Raises StoreUnavailable."""
-        async with _translated():
+        async with self._turns, _translated():
             return await self._client.execute_command(*words)  # type: ignore[no-untyped-call]
 
     async def batch(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """The replies to several commands in one round trip, not atomic."""
         if not commands:
             return []
-        async with _translated():
+        async with self._turns, _translated():
             pipeline = self._client.pipeline(transaction=False)
             for words in commands:
                 pipeline.execute_command(*words)
@@ -85,7 +89,7 @@ class Store:
 
     async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """The reply of an atomic script; Fenced when the script found another owner."""
-        async with _translated():
+        async with self._turns, _translated():
             source = load(script)
             try:
                 return await self._client.evalsha(source.sha, len(keys), *keys, *arguments)

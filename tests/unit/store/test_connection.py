@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from postroom.errors import StoreUnavailable
-from postroom.store.connection import Store
+from postroom.store.connection import AT_ONCE, Store
 from postroom.store.scripts import Script
 
 
@@ -42,3 +44,9 @@ async def test_a_refused_command_of_a_batch_does_not_tell_what_it_was_to_store(
     with pytest.raises(Exception, match="WRONGTYPE") as refused:
         await store.batch([("HSET", "text", "field", "canary")])
     assert "canary" not in repr(refused.value)
+
+
+async def test_more_calls_than_connections_wait_their_turn(store: Store) -> None:
+    calls = 20 * AT_ONCE
+    counts = await asyncio.gather(*(store.command("INCR", "calls") for _ in range(calls)))
+    assert sorted(counts) == list(range(1, calls + 1))
