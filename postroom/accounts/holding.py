@@ -65,7 +65,7 @@ class Holding:
         self.account = account
         self.owner = owner
         self.revision = revision
-        self.answering: Answering | None = None
+        self._answering: ImapAnswering | None = None
         # Another worker turned out to own the account; the runner will see it, too.
         self.is_lost = False
         self._is_taken = False
@@ -95,16 +95,22 @@ class Holding:
         """Begin watching."""
         if provider_of(self.account) is Provider.IMAP:
             self._watcher = self._new_watcher()
-            self.answering = self._new_answering(self._watcher)
         self._task = asyncio.create_task(self._keep())
+
+    @property
+    def answering(self) -> Answering | None:
+        """Who answers for the account, made when it is first asked; None without a mailbox."""
+        if self._answering is None and self._watcher is not None:
+            self._answering = self._new_answering(self._watcher)
+        return self._answering
 
     async def stop(self) -> None:
         """End the watcher and the answering; nothing of the account is touched afterwards."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        if self.answering is not None:
-            await self.answering.close()
+        if self._answering is not None:
+            await self._answering.close()
 
     def takes(self, account: Account, revision: int) -> bool:
         """Take over a changed record that needs no new connection; False when it needs one."""

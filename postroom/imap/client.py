@@ -178,7 +178,8 @@ class ImapClient:
     def _greet(self, response: Response, news: list[Unsolicited]) -> None:
         if not isinstance(response, Notice) or response.status not in ("OK", "PREAUTH", "BYE"):
             raise ProtocolViolation("The server did not greet as an IMAP server")
-        self.greeting = response
+        # Without its code: the capabilities in it are learned, and would be kept twice.
+        self.greeting = Notice(response.status, None, response.text)
         self._untagged(response, news)
 
     def _tagged(self, response: Tagged, news: list[Unsolicited]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 import msgspec
 
@@ -34,6 +35,9 @@ from postroom.imap.types import (
     Told,
     Vanished,
 )
+
+# A capability list of a real server has some 500 characters; one beyond this is kept by nobody.
+MOST_SHARED_TEXT = 4096
 
 
 class Code(msgspec.Struct, frozen=True, gc=False):
@@ -222,8 +226,14 @@ def _capability(values: list[Token]) -> Response | None:
 
 
 def names_of(values: list[Token]) -> frozenset[str]:
-    """Atoms in upper case."""
-    return frozenset(value.upper() for value in values if isinstance(value, str))
+    """Atoms in upper case; connections to the same kind of server share one set."""
+    names = frozenset(value.upper() for value in values if isinstance(value, str))
+    return _shared(names) if sum(map(len, names)) <= MOST_SHARED_TEXT else names
+
+
+@lru_cache(maxsize=64)
+def _shared(names: frozenset[str]) -> frozenset[str]:
+    return names
 
 
 def _enabled(values: list[Token]) -> Response:

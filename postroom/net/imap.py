@@ -237,17 +237,14 @@ class ImapConnection:
 
     async def _listen(self, wake: asyncio.Event, at_most_s: float) -> None:
         """Wait for news, for `wake`, or for the end of the time."""
+        wire = self._wire
         waking = asyncio.create_task(wake.wait())
+        waking.add_done_callback(lambda _: wire.nudge())
         try:
             async with asyncio.timeout(at_most_s):
                 while self._client.is_idling and not waking.done():
-                    reading = asyncio.create_task(self._wire.wait_readable())
-                    try:
-                        await asyncio.wait((waking, reading), return_when=asyncio.FIRST_COMPLETED)
-                        is_readable = reading.done()
-                    finally:
-                        reading.cancel()
-                    if is_readable and self._take(await self._wire.read()):
+                    await wire.wait_readable(waking.done)
+                    if wire.is_readable and self._take(await wire.read()):
                         return
         except TimeoutError:
             pass

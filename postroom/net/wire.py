@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from typing import cast
 
 from postroom.net.deflate import Deflated
@@ -27,7 +28,24 @@ class WireEnded(Exception):
 
 
 class Wire(asyncio.Protocol):
-    """The bytes of one connection."""
+    """The bytes of one connection.
+
+    Thousands of them lie idle in a process: an asyncio.Event for each thing that can be waited for
+    would cost more than all the rest, so there is one list of waiters, which look for themselves.
+    """
+
+    __slots__ = (
+        "_cause",
+        "_chunks",
+        "_deflated",
+        "_is_gone",
+        "_is_paused",
+        "_is_writable",
+        "_transport",
+        "_unread",
+        "_waiters",
+        "is_ended",
+    )
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
@@ -37,10 +55,9 @@ class Wire(asyncio.Protocol):
         self._cause: Exception | None = None
         self._deflated: Deflated | None = None
         self.is_ended = False
-        self._readable = asyncio.Event()
-        self._writable = asyncio.Event()
-        self._writable.set()
-        self._gone = asyncio.Event()
+        self._is_writable = True
+        self._is_gone = False
+        self._waiters: tuple[asyncio.Future[None], ...] = ()
 
     @property
     def unread_bytes(self) -> int:
@@ -57,7 +74,7 @@ class Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._chunks.append(data)
         self._unread += len(data)
-        self._readable.set()
+        self.nudge()
         if self._unread > MOST_UNREAD_BYTES and not self._is_paused and self._transport:
             self._is_paused = True
             self._transport.pause_reading()
@@ -67,32 +84,60 @@ class Wire(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._is_gone = True
         self._end(exc)
-        self._gone.set()
 
     def pause_writing(self) -> None:
-        self._writable.clear()
+        self._is_writable = False
 
     def resume_writing(self) -> None:
-        self._writable.set()
+        self._is_writable = True
+        self.nudge()
 
     def _end(self, cause: Exception | None) -> None:
         if not self.is_ended:
             self.is_ended = True
             self._cause = cause
-        self._readable.set()
-        self._writable.set()
+        self.nudge()
 
-    async def wait_readable(self) -> None:
-        """Wait until there is something to read, or the end; cancelling this loses nothing."""
-        await self._readable.wait()
+    def nudge(self) -> None:
+        """Have everybody who waits look again."""
+        waiters, self._waiters = self._waiters, ()
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def _until(self, is_so: Callable[[], bool]) -> None:
+        while not is_so():
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters = (*self._waiters, waiter)
+            try:
+                await waiter
+            finally:
+                if waiter in self._waiters:
+                    self._waiters = tuple(one for one in self._waiters if one is not waiter)
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether `read` returns or raises at once."""
+        if self._deflated is not None and self._deflated.has_more:
+            return True
+        return bool(self._chunks) or self.is_ended
+
+    async def wait_readable(self, is_over: Callable[[], bool] = lambda: False) -> None:
+        """Wait until there is something to read, or the end; cancelling this loses nothing.
+
+        Ends as well when `is_over` says so, which is asked at each `nudge`.
+        """
+        await self._until(lambda: self.is_readable or is_over())
 
     async def read(self) -> bytes:
         """Everything that has come, at least one byte; raises WireEnded at the end.
 
         Of a compressed connection it is the next step, which may be nothing yet.
         """
-        await self._readable.wait()
+        if not self.is_readable:
+            await self.wait_readable()
         if self._deflated is not None:
             return self._inflated(self._deflated)
         if not self._chunks:
@@ -109,10 +154,6 @@ class Wire(asyncio.Protocol):
         except ValueError as error:
             self.abort()
             raise WireEnded(error) from error
-        if deflated.has_more:
-            self._readable.set()
-        elif not self._chunks and not self.is_ended:
-            self._readable.clear()
         return plain
 
     def _take(self) -> bytes:
@@ -120,7 +161,6 @@ class Wire(asyncio.Protocol):
         self._chunks.clear()
         self._unread = 0
         if not self.is_ended:
-            self._readable.clear()
             self._resume()
         return data
 
@@ -134,7 +174,8 @@ class Wire(asyncio.Protocol):
         if self.is_ended or self._transport is None:
             raise WireEnded(self._cause)
         self._transport.write(data if self._deflated is None else self._deflated.deflate(data))
-        await self._writable.wait()
+        if not self._is_writable:
+            await self._until(lambda: self._is_writable or self.is_ended)
 
     def start_deflate(self, pending: bytes) -> None:
         """Go on compressed, both ways; `pending` are bytes of the stream that were read already."""
@@ -142,7 +183,7 @@ class Wire(asyncio.Protocol):
         if pending:
             self._chunks.insert(0, pending)
             self._unread += len(pending)
-            self._readable.set()
+            self.nudge()
 
     async def start_tls(self, context: ssl.SSLContext, server_name: str) -> None:
         """Go on with TLS over the same connection."""
@@ -170,6 +211,6 @@ class Wire(asyncio.Protocol):
         self._transport.close()
         try:
             async with asyncio.timeout(at_most_s):
-                await self._gone.wait()
+                await self._until(lambda: self._is_gone)
         except TimeoutError:
             self._transport.abort()

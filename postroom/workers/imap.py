@@ -10,12 +10,14 @@ from postroom.store.accounts import Accounts
 from postroom.store.mailboxes import Mailboxes
 from postroom.supervisor.spec import WorkerSpec
 from postroom.workers import boot
+from postroom.workers.allocator import map_large_blocks
 from postroom.workers.mail_rules import mail_rules
 from postroom.workers.station import Station
 
 
 def run(spec: WorkerSpec) -> None:
     """The process's entry."""
+    map_large_blocks()
     boot.run(spec, serve)
 
 

@@ -173,3 +173,9 @@ def test_a_secret_shows_in_no_representation() -> None:
     with pytest.raises(ImapRefused) as refused:
         client.result()
     assert "hunter2" not in repr(refused.value) + str(refused.value.log)
+
+
+def test_connections_to_servers_of_a_kind_share_their_capabilities() -> None:
+    first, second = greeted("IMAP4rev1 IDLE"), greeted("IMAP4rev1 IDLE")
+    assert first.capabilities is second.capabilities
+    assert greeted("IMAP4rev1").capabilities != first.capabilities
