@@ -2,11 +2,13 @@
 
 One recorder per hold of an account. It keeps the state machine's place in memory; the table is in
 `states`. An error's event is raised by the first of a run of equal errors only (contract J4); the
-run is kept in `lastError` and so outlives a restart.
+run is kept in `lastError` and so outlives a restart. An account's connections take turns in
+writing: the store knows a batch of events sent twice by being the last one that it logged.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,6 +65,7 @@ class AccountRecorder:
         self._last_error = status.last_error
         self._was_welcomed = bool(status.events.get(EventType.AUTHENTICATION_SUCCESS))
         self._was_initialized = bool(status.events.get(EventType.ACCOUNT_INITIALIZED))
+        self._turn = asyncio.Lock()
         # Before the login every failure is one of connecting.
         self._is_logged_in = False
 
@@ -91,6 +94,11 @@ class AccountRecorder:
         self._last_error = None
         self._was_welcomed = self._is_logged_in = True
 
+    async def connected(self, count: int) -> None:
+        async with self._turn:
+            update = StateUpdate(state=self._state, connections=count)
+            await self._accounts.set_state(self._name, self._owner, update)
+
     async def syncing(self) -> None:
         await self._enter(after(self._state, Signal.SYNCING), StateUpdate())
 
@@ -118,6 +126,10 @@ class AccountRecorder:
             await self._disable_after_window(told)
 
     async def record(self, change: MailboxChange) -> None:
+        async with self._turn:
+            await self._record(change)
+
+    async def _record(self, change: MailboxChange) -> None:
         now_ms = self._clock.now_ms()
         seen = sights(change.added)
         firsts = await self._mailboxes.first_sights(self._name, seen) if seen else []
@@ -149,12 +161,14 @@ class AccountRecorder:
         data = {**_place(cursor), "uidValidity": str(cursor.uid_validity)}
         drafts = [_mailbox_event(cursor, EventType.MAILBOX_NEW, data)]
         events = prepare(self._name, drafts, self._clock.now_ms())
-        await self._mailboxes.commit(self._name, self._owner, cursor, blocks={}, events=events)
+        async with self._turn:
+            await self._mailboxes.commit(self._name, self._owner, cursor, blocks={}, events=events)
 
     async def mailbox_deleted(self, cursor: MailboxCursor) -> None:
         drafts = [_mailbox_event(cursor, EventType.MAILBOX_DELETED, _place(cursor))]
         events = prepare(self._name, drafts, self._clock.now_ms())
-        await self._mailboxes.drop(self._name, self._owner, cursor, events)
+        async with self._turn:
+            await self._mailboxes.drop(self._name, self._owner, cursor, events)
 
     async def _enter(
         self, transition: Transition, update: StateUpdate, drafts: Sequence[EventDraft] = ()
@@ -166,8 +180,9 @@ class AccountRecorder:
             connections=update.connections,
         )
         events = prepare(self._name, drafts, self._clock.now_ms())
-        await self._accounts.set_state(self._name, self._owner, full, events)
-        self._state = transition.state
+        async with self._turn:
+            await self._accounts.set_state(self._name, self._owner, full, events)
+            self._state = transition.state
 
     def _signal(self, error: Exception) -> Signal:
         if isinstance(error, AuthenticationRefused):

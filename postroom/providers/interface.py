@@ -152,6 +152,10 @@ class Recorder(Protocol):
         """The server accepted the credentials."""
         ...
 
+    async def connected(self, count: int) -> None:
+        """So many connections watch the account now."""
+        ...
+
     async def syncing(self) -> None:
         """A round over all mailboxes starts."""
         ...

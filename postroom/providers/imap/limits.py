@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from postroom.backoff import RECONNECT, REFUSED_LOGIN, Backoff
+from postroom.model.account import Account
+
+# Contract I8: a connection that lived this long starts the back-off over.
+SETTLED_S = 300.0
+# A mailbox that never holds still is left for the next round after so many passes (I8).
+MOST_PASSES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +30,9 @@ class WatchLimits:
     return_s: float = 10.0
     reconnect: Backoff = RECONNECT
     refused: Backoff = REFUSED_LOGIN
+
+
+def resync_delay_s(account: Account) -> float:
+    """Contract I2; a delay of 0 or less would spin."""
+    server = account.imap
+    return float(max(1, server.resync_delay)) if server is not None else 900.0

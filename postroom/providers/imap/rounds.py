@@ -3,16 +3,14 @@
 Contract I2: on connect, then every `resyncDelay`. STATUS (or LIST-STATUS) tells which mailboxes
 need a look; one that has not been compared for half an hour is looked at anyway. The main mailbox
 comes first, is returned to whenever it tells news or has been left for some seconds, and is open in
-the end, so a round over very many mailboxes does not make it deaf. A mailbox that refuses to open
-three times in a row is left alone for six hours or until its counters change (contract I9); when
-that is the main one, the next best takes its part. A mailbox is deleted only on proof: two
+the end, so a round over very many mailboxes does not make it deaf. When it refuses to open again
+and again (see `history`), the next best takes its part. A mailbox is deleted only on proof: two
 listings without it, and a STATUS that says so (I11).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from postroom.errors import ConnectionUnavailable
 from postroom.imap.commands.status import Status
@@ -23,9 +21,9 @@ from postroom.model.mailbox import Mailbox, MailboxCursor
 from postroom.net.imap import ImapConnection
 from postroom.providers.imap.desk import Desk, Known
 from postroom.providers.imap.hints import Hints
-from postroom.providers.imap.limits import WatchLimits
+from postroom.providers.imap.history import History
+from postroom.providers.imap.limits import MOST_PASSES, WatchLimits
 from postroom.providers.imap.listing import (
-    Absences,
     arrange,
     canonical,
     main_first,
@@ -40,71 +38,20 @@ from postroom.providers.imap.passes import (
     is_same,
     is_unchanged,
 )
+from postroom.providers.imap.subconnections import (
+    Subconnection,
+    Subconnections,
+    wanted_subconnections,
+)
 from postroom.providers.imap.sync import sync_mailbox
 
 log = get_logger("providers.imap")
 
 LIST_TIMEOUT_S = 120.0
 STATUS_TIMEOUT_S = 30.0
-# Contract I9.
-REFUSALS = 3
-REFUSED_REST_S = 6 * 3600.0
-# A mailbox that never holds still is left for the next round after so many passes (I8).
-MOST_PASSES = 5
 # RFC 5530: what a server says of a mailbox that is not there; old servers give no code at all.
 # Any other refusal (INUSE, UNAVAILABLE, SERVERBUG, ...) proves nothing.
 _GONE = frozenset((None, "NONEXISTENT", "NOPERM"))
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """How often a mailbox refused to open in a row, when last, and its counters then."""
-
-    count: int
-    at_s: float
-    status: MailboxStatus | None
-
-
-class History:
-    """What rounds remember of each mailbox while the watcher lives, across connections."""
-
-    __slots__ = ("absences", "looked", "refusals", "round_ms", "unverified")
-
-    def __init__(self) -> None:
-        self.absences = Absences()
-        self.looked: dict[str, MailboxStatus] = {}
-        self.refusals: dict[str, Refusal] = {}
-        # When the last whole round began, and the mailboxes that it could not verify (I7).
-        self.round_ms = 0
-        self.unverified: frozenset[str] = frozenset()
-
-    def is_resting(self, path: str, status: MailboxStatus | None, now_s: float) -> bool:
-        """Whether a mailbox that refused too often is left alone; no status is no news."""
-        refusal = self.refusals.get(path)
-        if refusal is None or refusal.count < REFUSALS:
-            return False
-        is_same_as_then = status is None or refusal.status == status
-        return now_s - refusal.at_s < REFUSED_REST_S and is_same_as_then
-
-    def refused(self, path: str, status: MailboxStatus | None, now_s: float) -> None:
-        """Count a refusal."""
-        before = self.refusals.get(path)
-        self.refusals[path] = Refusal(before.count + 1 if before else 1, now_s, status)
-
-    def opened(self, path: str, status: MailboxStatus | None) -> None:
-        """A look ended well; `status` was taken before it."""
-        self.refusals.pop(path, None)
-        if status is not None:
-            self.looked[path] = status
-
-    def verified_ms(self, cursor: MailboxCursor) -> int:
-        """When the mailbox was last known to equal its index (I7).
-
-        A mailbox that STATUS proves unchanged is verified by the round and writes nothing.
-        """
-        if not cursor.is_complete or cursor.path in self.unverified:
-            return cursor.last_verified_ms
-        return max(cursor.last_verified_ms, self.round_ms)
 
 
 class Rounds:
@@ -132,6 +79,8 @@ class Rounds:
         self._main_s = 0.0
         # Whether the last round found a change in the main mailbox that nobody had told.
         self.is_surprised = False
+        # Those of the account, if it wants any.
+        self.subconnections: Subconnections | None = None
         # Whether there are tracked mailboxes beside the main one.
         self.has_others = False
 
@@ -154,6 +103,7 @@ class Rounds:
         statuses = {canonical(entry.path): entry.status for entry in listed if entry.status}
         self.has_others = len(mailboxes) > 1
         was_open, self._main = self._open, self._choose_main(mailboxes, statuses)
+        await self._take_over(self._main)
         found = await self.look_at_main(statuses.get(self._main.path) if self._main else None)
         self.is_surprised = found and not was_told and self._is_main(was_open)
         unverified = []
@@ -165,6 +115,7 @@ class Rounds:
                 unverified.append(path)
             await self._serve_main()
         await self._return_to_main()
+        await self._follow_subconnections(mailboxes)
         self._history.round_ms, self._history.unverified = started_ms, frozenset(unverified)
 
     async def look_at_main(self, status: MailboxStatus | None = None) -> bool:
@@ -192,6 +143,20 @@ class Rounds:
         self._history.opened(main.path, None)
         self._main_known, self._main_s = known, self._desk.clock.steady_s()
         return before is not None and _has_moved(before, known.cursor)
+
+    async def _take_over(self, mailbox: Mailbox | None) -> None:
+        """From now on this connection looks at the mailbox, and no other."""
+        if self.subconnections is not None and mailbox is not None:
+            await self.subconnections.leave(mailbox.path)
+
+    async def _follow_subconnections(self, mailboxes: Sequence[Mailbox]) -> None:
+        if self.subconnections is not None:
+            named = self._desk.account.subconnections
+            wanted = wanted_subconnections(mailboxes, self._main, named, is_gmail=self._is_gmail)
+            await self.subconnections.follow(wanted)
+
+    def _subconnection(self, path: str) -> Subconnection | None:
+        return self.subconnections.of(path) if self.subconnections is not None else None
 
     async def follow(self) -> bool:
         """Look at the mailboxes that the server gave hints of; whether it takes a round, too."""
@@ -283,6 +248,7 @@ class Rounds:
         gone = self._history.absences.observe(cursors, [entry.path for entry in listed])
         for path in sorted(gone):
             if await self._is_gone(path):
+                await self._take_over(recorded(cursors[path]))
                 await self._desk.recorder.mailbox_deleted(cursors[path])
                 self._history.looked.pop(path, None)
 
@@ -291,8 +257,22 @@ class Rounds:
     ) -> bool:
         """Look at one mailbox of the round, if it needs it; its refusal stops nothing else.
 
-        Whether its index is known to equal the server afterwards.
+        Whether this proved its index equal to the server.
         """
+        own = self._subconnection(mailbox.path)
+        if own is None:
+            return await self._look_at(mailbox, cursor, status)
+        if own.is_in_charge:
+            return False
+        async with own.turn:
+            # The sub-connection may have recorded something since the round began.
+            name = self._desk.account.account
+            cursor = await self._desk.mailboxes.cursor(name, mailbox.path)
+            return await self._look_at(mailbox, cursor, status)
+
+    async def _look_at(
+        self, mailbox: Mailbox, cursor: MailboxCursor | None, status: MailboxStatus | None
+    ) -> bool:
         path = mailbox.path
         if status is None and cursor is not None:
             status = await self._status(path)

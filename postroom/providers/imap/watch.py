@@ -32,16 +32,17 @@ from postroom.providers.imap.connect import (
 from postroom.providers.imap.desk import Desk
 from postroom.providers.imap.hearing import Ear, Hearing, pause
 from postroom.providers.imap.hints import Hints, ask_for_hints, renounce_hints
-from postroom.providers.imap.limits import WatchLimits
+from postroom.providers.imap.history import History
+from postroom.providers.imap.limits import MOST_PASSES, SETTLED_S, WatchLimits, resync_delay_s
 from postroom.providers.imap.passes import News
-from postroom.providers.imap.rounds import MOST_PASSES, History, Rounds
+from postroom.providers.imap.rounds import Rounds
+from postroom.providers.imap.subconnections import Subconnections
 
 __all__ = ["ImapWatcher", "WatchLimits"]
 
 log = get_logger("providers.imap")
 
 # Contract I8.
-SETTLED_S = 300.0
 BUSY_RECONNECTS = 20
 BUSY_WINDOW_S = 60.0
 # A round for the sake of a hint comes after so many times its own length: hints cost a tenth.
@@ -68,6 +69,7 @@ class ImapWatcher:
         self._news = News()
         self._hints = Hints()
         self._has_hints = False
+        self._subconnections: Subconnections | None = None
         self._wake = asyncio.Event()
         # The scope of the connection under way; expiring it ends the connection.
         self._session: asyncio.Timeout | None = None
@@ -158,11 +160,22 @@ class ImapWatcher:
         self._news, self._hints = News(), Hints()
         self._has_hints = False
         connection = await self._open(self._hear)
+        subconnections = self._subconnections = self._new_subconnections()
         try:
             await desk.recorder.authenticated(_user(desk))
             await self._watch(connection)
         finally:
-            await connection.close()
+            self._subconnections = None
+            try:
+                if subconnections is not None:
+                    await subconnections.close()
+            finally:
+                await connection.close()
+
+    def _new_subconnections(self) -> Subconnections | None:
+        if not self._desk.account.subconnections:
+            return None
+        return Subconnections(self._desk, self._open, self._limits)
 
     async def _open(self, hear: Callable[[Unsolicited], None]) -> ImapConnection:
         account = self._desk.account
@@ -181,6 +194,7 @@ class ImapWatcher:
         """Rounds, passes and rest, until the connection ends."""
         desk, limits, news, hints = self._desk, self._limits, self._news, self._hints
         rounds = Rounds(desk, connection, self._history, news, hints, limits)
+        rounds.subconnections = self._subconnections
         hearing = Hearing(desk, connection, limits, self._ear, news)
         next_round_s = earliest_s = self._clock.steady_s()
         passes = 0
@@ -191,7 +205,7 @@ class ImapWatcher:
                 took_s = await self._round(rounds, hearing)
                 if not self._has_hints and rounds.has_others:
                     self._has_hints = await ask_for_hints(connection, self._deadline())
-                delay_s = limits.proof_s if rounds.needs_proof else self._resync_delay_s()
+                delay_s = limits.proof_s if rounds.needs_proof else resync_delay_s(desk.account)
                 now_s = self._clock.steady_s()
                 next_round_s = now_s + delay_s
                 earliest_s = now_s + max(limits.pace_s, took_s * HINTED_SHARE)
@@ -237,11 +251,6 @@ class ImapWatcher:
 
     def _deadline(self) -> Deadline:
         return Deadline.after(self._clock, self._limits.noop_timeout_s)
-
-    def _resync_delay_s(self) -> float:
-        server = self._desk.account.imap
-        # Contract I2; a delay of 0 or less would spin.
-        return float(max(1, server.resync_delay)) if server is not None else 900.0
 
     def _hear(self, told: Unsolicited) -> None:
         if isinstance(told, Bye):

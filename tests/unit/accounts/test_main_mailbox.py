@@ -14,7 +14,7 @@ from postroom.demo.imapd import ImapServer
 from postroom.demo.mailstore import MailStore
 from postroom.imap.server import ClientCommand
 from postroom.net.wire import Wire
-from postroom.providers.imap import rounds
+from postroom.providers.imap import history
 from postroom.providers.imap.watch import BUSY_RECONNECTS, WatchLimits
 from postroom.store.connection import Store
 from tests.fakes.dovecot import message
@@ -59,11 +59,11 @@ async def test_a_main_mailbox_that_refuses_to_open_hands_over_to_the_next(
     mail.create("u", "Work")
     async with bent(monkeypatch, mail, bend) as server, world(store) as here:
         await connected(here, server, path=("INBOX", "Work"))
-        assert refusals == rounds.REFUSALS
+        assert refusals == history.REFUSALS
         mail.deliver("u", message("at work"), "Work")
         await here.until_told("a", "messageNew")
         await here.sync("a")
-        assert refusals == rounds.REFUSALS
+        assert refusals == history.REFUSALS
         is_refused = False
         # Changed counters end the rest (contract I9).
         mail.deliver("u", message("in"))
