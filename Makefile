@@ -11,6 +11,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
+# What is compiled at installation, where there is a C compiler.
+COMPILED := hatch_build.py $(wildcard postroom/imap/*.pyx postroom/imap/*.pxi)
 # What the integration tests talk to, and the browser of the end-to-end tests.
 SERVERS := dovecot-imapd dovecot-lmtpd redis-server chromium
 
@@ -60,7 +62,7 @@ servers: ## Install the servers and the browser that the tests use (needs root a
 	apt-get install -y -qq --no-install-recommends $$missing
 
 clean: ## Remove what was made, except the data directory
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis postroom/imap/*.so
 
 $(BIN)/python:
 	@[ -n "$(PYTHON)" ] || { echo "Postroom needs Python 3.11 or later"; exit 1; }
@@ -69,12 +71,12 @@ $(BIN)/python:
 	@echo "Making the virtual environment (once)"
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
+$(INSTALLED): pyproject.toml constraints.txt $(COMPILED) | $(BIN)/python
 	@echo "Installing Postroom and its libraries"
 	@$(PIP) --editable .
 	@touch $@
 
-$(INSTALLED_DEV): pyproject.toml constraints.txt | $(BIN)/python
+$(INSTALLED_DEV): pyproject.toml constraints.txt $(COMPILED) | $(BIN)/python
 	@echo "Installing Postroom, its libraries and the tools of its tests"
 	@$(PIP) --editable '.[dev]'
 	@touch $(INSTALLED) $@

@@ -22,6 +22,7 @@ from bench.accounts import bench_accounts, bench_accounts_tls
 from bench.figures import report, report_medians, spread
 from bench.memory import memory_by_kind, total
 from bench.micro import bench_queue, bench_rpc
+from bench.parse import bench_parse
 from bench.rawimap import raw_imap
 from bench.sync import bench_sync
 from postroom.demo.imapd import ImapServer
@@ -203,6 +204,7 @@ BENCHES: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
     "accounts_tls": bench_accounts_tls,
     "rpc": bench_rpc,
     "queue": bench_queue,
+    "parse": bench_parse,
 }
 
 

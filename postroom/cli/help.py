@@ -14,11 +14,15 @@ _INTRO = "Postroom: the self-hosted email API"
 
 
 def overview(commands: Sequence[Command]) -> str:
-    """All commands and all options."""
+    """All commands and all options, and whether this installation reads IMAP with compiled code."""
+    # Only here: the supervisor has no use for the readers (tests/house/test_weight).
+    from postroom.imap.twins import CHOSEN
+
     lines = [_INTRO, "", "  postroom [options]            run the product"]
     lines += [f"  postroom {command.name:<20} {command.summary}" for command in commands]
     lines += ["  postroom help [command]       this text", "  postroom version"]
     lines += ["", "Options, as environment variable and argument:", help_text()]
+    lines += ["", f"IMAP readers of this installation: {CHOSEN.name}"]
     return "\n".join(lines)
 
 

@@ -18,7 +18,6 @@ from postroom.imap.encode import Offered
 from postroom.imap.errors import ImapRefused, ProtocolViolation
 from postroom.imap.fetch import FLAGS_LINE, read_flags_line
 from postroom.imap.framing import Framer, Limits
-from postroom.imap.lines import read_flag_lines
 from postroom.imap.responses import (
     Capabilities,
     Code,
@@ -30,6 +29,7 @@ from postroom.imap.responses import (
     names_of,
     read_response,
 )
+from postroom.imap.twins import CHOSEN, Twin
 from postroom.imap.types import (
     Alert,
     Bye,
@@ -51,7 +51,8 @@ _UTF8 = frozenset(("UTF8=ACCEPT", "IMAP4REV2"))
 class ImapClient:
     """State of the dialogue: greeting, capabilities, the command under way."""
 
-    def __init__(self, limits: Limits = Limits()) -> None:
+    def __init__(self, limits: Limits = Limits(), twin: Twin = CHOSEN) -> None:
+        self._twin = twin
         self._framer = Framer(limits)
         self._exchange: Exchange[Any] | None = None
         self._segments: list[bytes] = []
@@ -150,15 +151,22 @@ class ImapClient:
             raw = framer.next()
             if raw is None:
                 break
-            self._dispatch(read_response(raw, is_utf8=self.is_utf8), news)
+            self._dispatch(self._read(raw), news)
         framer.trim()
         return news
+
+    def _read(self, raw: bytes) -> Response:
+        twin = self._twin
+        message = twin.read_message(raw)
+        if message is not None:
+            return Fetched(message)
+        return read_response(raw, is_utf8=self.is_utf8, tokenise=twin.tokenise)
 
     def _take_flags(self, news: list[Unsolicited]) -> bool:
         """Step over plain flag lines by the fast road; whether there may be more."""
         lines = self._exchange.lines if self._exchange is not None else None
         if lines is not None:
-            self._framer.step(read_flag_lines, lines)
+            self._framer.step(self._twin.read_flag_lines, lines)
         quick = self._framer.match(FLAGS_LINE)
         if quick is None:
             return False

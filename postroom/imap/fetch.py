@@ -1,9 +1,10 @@
 """Reads FETCH data: the items of one message (RFC 9051 7.5.2, and the extensions in
-`_ITEMS`).
+`ITEMS`).
 
 Items come in any order, some unasked for, some missing; unknown ones are stepped over. The most
 frequent response of all, `* n FETCH (UID n FLAGS (...) MODSEQ (n))`, has a road of its own:
 `FLAGS_LINE` matches it in one step, straight from the stream buffer, without tokens.
+Reading a message has a compiled twin (`compiled.pyx`), which takes `ITEMS` from here.
 """
 
 from __future__ import annotations
@@ -16,15 +17,19 @@ from postroom.imap import reading
 from postroom.imap.body import read_body
 from postroom.imap.dates import parse_internal_date
 from postroom.imap.envelope import read_envelope
-from postroom.imap.tokens import Token
+from postroom.imap.errors import ProtocolViolation
+from postroom.imap.tokens import Token, tokenise
 from postroom.imap.types import FetchedMessage
+
+# Longer lists of flags take the long road; a mailbox knows some dozen keywords.
+MOST_FLAG_BYTES = 2000
 
 # UID before FLAGS as Dovecot and Gmail send it, or after as Cyrus and Exchange do. Whatever the
 # tokeniser might read otherwise than by spaces (`[`, `{`, quotes, 8-bit) takes the long road.
 FLAGS_LINE = re.compile(
     rb"\* (\d{1,9}) FETCH \((?:UID (\d{1,10}) )?(?:MODSEQ \((\d{1,19})\) )?"
-    rb"FLAGS \(([!#-\'+-Z\\\]-z|}~ ]{0,2000}+)\)"
-    rb"(?: UID (\d{1,10}))?(?: MODSEQ \((\d{1,19})\))?\)\r\n"
+    rb"FLAGS \(([!#-\'+-Z\\\]-z|}~ ]{0,%d}+)\)"
+    rb"(?: UID (\d{1,10}))?(?: MODSEQ \((\d{1,19})\))?\)\r\n" % MOST_FLAG_BYTES
 )
 
 
@@ -53,6 +58,21 @@ def flags_of(raw: bytes) -> tuple[str, ...]:
     return tuple(flag for flag in raw.decode("ascii").split() if flag not in _NO_FLAGS)
 
 
+_FETCH = re.compile(rb"\* (\d{1,9}) FETCH (?=\()", re.IGNORECASE)
+
+
+def read_message(raw: bytes) -> FetchedMessage | None:
+    """The message of a whole FETCH response; None when it is another one, or not IMAP."""
+    found = _FETCH.match(raw)
+    if found is None:
+        return None
+    try:
+        items = tokenise(raw, found.end())[0]
+    except ProtocolViolation:
+        return None
+    return read_fetch(int(found[1]), items) if isinstance(items, list) else None
+
+
 def read_fetch(seq: int, items: list[Token]) -> FetchedMessage:
     """The message that the items of one FETCH response tell of."""
     values: dict[str, object] = {}
@@ -61,7 +81,7 @@ def read_fetch(seq: int, items: list[Token]) -> FetchedMessage:
         name = items[at]
         if not isinstance(name, str):
             continue
-        reader = _ITEMS.get(name) or _ITEMS.get(name.upper())
+        reader = ITEMS.get(name) or ITEMS.get(name.upper())
         if reader is not None:
             field, read = reader
             values[field] = read(items[at + 1])
@@ -98,7 +118,7 @@ _kept_section = lru_cache(maxsize=1024)(_section)
 # RFC 3501 6.4.5: the old names of whole messages and their halves.
 _WHOLE = {"RFC822": "", "RFC822.HEADER": "HEADER", "RFC822.TEXT": "TEXT"}
 
-_ITEMS: dict[str, tuple[str, Callable[[Token], object]]] = {
+ITEMS: dict[str, tuple[str, Callable[[Token], object]]] = {
     "UID": ("uid", reading.message_number),
     "FLAGS": ("flags", reading.flags),
     "MODSEQ": ("modseq", reading.inner_number),

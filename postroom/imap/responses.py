@@ -20,7 +20,8 @@ from postroom.imap.errors import ProtocolViolation
 from postroom.imap.fetch import read_fetch
 from postroom.imap.salvage import salvage
 from postroom.imap.sets import MOST_NUMBER, read_numbers
-from postroom.imap.tokens import Token, tokenise
+from postroom.imap.tokens import Token
+from postroom.imap.twins import CHOSEN
 from postroom.imap.types import (
     Exists,
     Expunged,
@@ -38,6 +39,7 @@ from postroom.imap.types import (
 
 # A capability list of a real server has some 500 characters; one beyond this is kept by nobody.
 MOST_SHARED_TEXT = 4096
+Tokenise = Callable[[bytes, int], list[Token]]
 
 
 class Code(msgspec.Struct, frozen=True, gc=False):
@@ -135,7 +137,9 @@ _NUMBERS = re.compile(rb"\* SEARCH((?: [0-9]++)*+) ?\Z", re.IGNORECASE)
 _NAME = re.compile(rb"\* ([A-Za-z-]{1,32})(?= |\Z)")
 
 
-def read_response(raw: bytes, *, is_utf8: bool = False) -> Response:
+def read_response(
+    raw: bytes, *, is_utf8: bool = False, tokenise: Tokenise = CHOSEN.tokenise
+) -> Response:
     """The value of one complete response; raises ProtocolViolation when it is not IMAP.
 
     With `is_utf8` mailbox names are UTF-8, else modified UTF-7.
@@ -144,14 +148,14 @@ def read_response(raw: bytes, *, is_utf8: bool = False) -> Response:
         return Continuation(raw[1:].strip(b" "))
     found = _STATUS.match(raw)
     if found is not None:
-        return _status(found)
+        return _status(found, tokenise)
     if raw[:2] != b"* ":
         raise ProtocolViolation("The mail server sent something that is not IMAP")
     numbers = _NUMBERS.match(raw)
     if numbers is not None:
         return Found(read_numbers(numbers[1]))
     try:
-        values = tokenise(raw[2:])
+        values = tokenise(raw, 2)
     except ProtocolViolation:
         return _broken(raw)
     return _data(values, is_utf8)
@@ -168,23 +172,23 @@ def _broken(raw: bytes) -> Response:
     return Unread(found[1].decode("ascii").upper())
 
 
-def _status(found: re.Match[bytes]) -> Tagged | Notice:
+def _status(found: re.Match[bytes], tokenise: Tokenise) -> Tagged | Notice:
     tag = found[1].decode("latin-1")
     status = found[2].decode("ascii").upper()
-    code, text = read_code(found[3] or b"")
+    code, text = read_code(found[3] or b"", tokenise)
     if tag == "*":
         return Notice(status, code, text)
     return Tagged(tag, status, code, text)
 
 
-def read_code(text: bytes) -> tuple[Code | None, str]:
+def read_code(text: bytes, tokenise: Tokenise = CHOSEN.tokenise) -> tuple[Code | None, str]:
     """Split the text of a status response into its code and what is for people."""
     found = _CODE.match(text)
     if found is None:
         return None, reading.text_of(text)
     name, _, arguments = found[1].partition(b" ")
     try:
-        values = tokenise(arguments)
+        values = tokenise(arguments, 0)
     except ProtocolViolation:
         # A code is a hint: a broken one is a code without values.
         values = []

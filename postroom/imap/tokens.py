@@ -8,7 +8,7 @@ literals in place. Any input gives a list or a `ProtocolViolation`, and every by
 bounded number of times: all repetitions are possessive, no alternative overlaps another, and a
 section text ends at the next bracket of either kind, so that `BODY[ BODY[ BODY[` is not searched
 to its end again and again.
-This file imports nothing of the room but the error, so that a compiled twin can stand in for it.
+Its compiled twin (`compiled.pyx`) gives the same for every input; change both or neither.
 """
 
 from __future__ import annotations
@@ -38,15 +38,16 @@ _TOKEN = re.compile(
 )
 # `lastindex` of a match; 1 is an ordinary atom, 2 a string, 6 an atom with brackets or odd bytes.
 _OPEN, _CLOSE, _LITERAL, _WRONG = 3, 4, 5, 8
+# A backslash before anything else stands for itself.
 _ESCAPE = re.compile(rb'\\(["\\])')
 _NIL = frozenset((b"NIL", b"nil", b"Nil"))
 
 
-def tokenise(raw: bytes) -> list[Token]:
-    """The values of `raw`; raises ProtocolViolation."""
+def tokenise(raw: bytes, start: int = 0) -> list[Token]:
+    """The values of `raw` from `start` on; raises ProtocolViolation."""
     top: list[Token] = []
     stack = [top]
-    position = 0
+    position = start
     while position >= 0:
         position = _read(raw, position, stack)
     if len(stack) != 1:

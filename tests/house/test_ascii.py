@@ -9,7 +9,22 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TEXT = {".py", ".lua", ".md", ".toml", ".txt", ".cfg", ".yml", ".yaml", ".sh", ".js", ".css"}
+TEXT = {
+    ".py",
+    ".pyi",
+    ".pyx",
+    ".pxi",
+    ".lua",
+    ".md",
+    ".toml",
+    ".txt",
+    ".cfg",
+    ".yml",
+    ".yaml",
+    ".sh",
+    ".js",
+    ".css",
+}
 PLACES = ("postroom", "tests", "bench", "docs", ".ci")
 # Recorded mail and server transcripts are what they are.
 FREE = ("tests/corpus/",)
