@@ -177,6 +177,7 @@ FIELDS: dict[str, str] = {
     "SyncError.time": "When it was noticed.",
     "Quota.status": "The use in percent.",
     "command": "The command that the server answered.",
+    "lastVerified": "When a watched mailbox was last found, or proved, to be as recorded.",
     "limit": "Bytes allowed.",
     "networkRouting": "The way the connection took.",
     "responseCode": "The number the server answered with.",

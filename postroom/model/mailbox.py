@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Literal
 
-from postroom.model.value import Value
+from postroom.model.value import Timestamp, Value
 
 SpecialUse = Literal[
     "\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk", "\\Sent", "\\Trash", "\\Inbox"
@@ -48,6 +48,8 @@ class Mailbox(Value, frozen=True, kw_only=True, omit_defaults=True):
     messages: int | None = None
     uid_next: int | None = None
     status: MailboxCounters | None = None
+    # When the index of a watched mailbox was last known to equal the server (invariant I7).
+    last_verified: Timestamp | None = None
 
 
 class MailboxList(Value, frozen=True, kw_only=True, omit_defaults=False):

@@ -182,6 +182,10 @@ class Watcher(Protocol):
         """Drop the connection and connect again at once."""
         ...
 
+    def verified_ms(self, cursor: MailboxCursor) -> int:
+        """When a recorded mailbox was last known to equal its index (I7); 0 for never."""
+        ...
+
 
 class Answering(Protocol):
     """Serves the operations of one account; method names are the operations' names."""

@@ -72,7 +72,8 @@ class ImapAnswering:
         self._watcher = watcher
 
     async def list_mailboxes(self, asked: ListMailboxes, deadline: Deadline) -> MailboxList:
-        return await self._places.list(deadline, counters=asked.counters)
+        listed = await self._places.list(deadline, counters=asked.counters)
+        return await self._places.verified(listed, self._watcher.verified_ms)
 
     async def list_messages(self, asked: ListMessages, deadline: Deadline) -> MessageList:
         return await self._reading.list_messages(asked, deadline)

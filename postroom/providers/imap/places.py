@@ -6,12 +6,14 @@ the server is asked only for a special use that sync has not recorded.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from postroom.clock import Clock, Deadline
+import msgspec
+
+from postroom.clock import Clock, Deadline, iso
 from postroom.errors import MailboxNotFound, MessageNotFound
 from postroom.imap.commands.status import Status
 from postroom.imap.errors import ImapRefused
@@ -75,6 +77,21 @@ class Places:
             if counters and not session.has("LIST-STATUS"):
                 listed = await _counted(session, listed, deadline)
         return MailboxList(mailboxes=arrange(listed, self._account.imap))
+
+    async def verified(
+        self, listed: MailboxList, verified_ms: Callable[[MailboxCursor], int]
+    ) -> MailboxList:
+        """The list with the time at which each watched mailbox was last verified."""
+        cursors = await self._mailboxes.cursors(self._account.account)
+        known = {path: verified_ms(cursor) for path, cursor in cursors.items()}
+        return MailboxList(
+            mailboxes=tuple(
+                msgspec.structs.replace(one, last_verified=iso(known[one.path]))
+                if known.get(one.path)
+                else one
+                for one in listed.mailboxes
+            )
+        )
 
     async def locate(self, message: str) -> Place:
         """Where a message id points. Raises MessageNotFound when its number means nothing."""

@@ -23,6 +23,7 @@ from postroom.errors import (
 )
 from postroom.model.account import Account, Credentials, ImapServer
 from postroom.model.ids import MessageKey, attachment_id, message_id, parse_message_id
+from postroom.model.mailbox import MailboxCursor
 from postroom.model.message import FlagChange
 from postroom.model.operations import (
     AppendMessage,
@@ -73,6 +74,9 @@ class Requests:
 
     def request_reconnect(self) -> None:
         self.noted.append("reconnect")
+
+    def verified_ms(self, cursor: MailboxCursor) -> int:
+        return cursor.last_verified_ms
 
 
 class Desk:
