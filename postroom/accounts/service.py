@@ -15,16 +15,19 @@ from typing import Any, Literal
 
 import msgspec
 
-from postroom.clock import Clock, iso
-from postroom.errors import AccountNotFound, FieldProblem, InvalidInput
+from postroom.clock import Clock, iso, parse_iso
+from postroom.errors import AccountNotFound, FieldProblem, InvalidInput, TooManyRequests
 from postroom.events.emit import prepare
-from postroom.model.account import Account
+from postroom.model.account import Account, AccountStatus
 from postroom.model.event import EventDraft, EventType
 from postroom.model.ids import new_account_id
 from postroom.model.secret import Secret
 from postroom.store.accounts import Accounts
 
 Fields = Mapping[str, Any]
+# A flush is over with the next round that ends. An account that cannot be reached makes none, so
+# after this another flush is let in: it changes nothing for the worse.
+FLUSH_MOST_MS = 10 * 60 * 1000
 # The parts that `partial` speaks of.
 _SERVERS = ("imap", "smtp", "oauth2")
 # Said with a grant, not stored with it.
@@ -46,8 +49,11 @@ class AccountService:
         self._accounts = accounts
         self._clock = clock
 
-    async def register(self, fields: Fields) -> Registered:
-        """Create an account, or update the one that has the id already (J7)."""
+    async def register(self, fields: Fields, defaults: Fields | None = None) -> Registered:
+        """Create an account, or update the one that has the id already (J7).
+
+        `defaults` are fields of a new account that were not given.
+        """
         name = fields.get("account") or new_account_id()
         given = {**fields, "account": name}
         with suppress(AccountNotFound):
@@ -56,12 +62,39 @@ class AccountService:
         now = self._clock.now_ms()
         draft = EventDraft(event=EventType.ACCOUNT_ADDED, data={"account": name})
         events = prepare(name, [draft], now)
-        state = await self._accounts.create(registered(given, now), events)
+        created = registered({**(defaults or {}), **given}, now)
+        state = await self._accounts.create(created, events)
         return Registered(name, state)
 
     async def update(self, name: str, fields: Fields) -> None:
         """Change what is given, leave the rest. Raises AccountNotFound."""
         await self._accounts.update(name, lambda stored: changed(stored, fields))
+
+    async def flush(
+        self, name: str, *, notify_from: str | None = None, indexer: str | None = None
+    ) -> None:
+        """Have every index of the account built anew (contract I11).
+
+        One write of the record says so; its owner connects anew and finds every index older than
+        the flush, so that a kill at any moment leaves a flush that goes on or none at all.
+        Raises AccountNotFound, or TooManyRequests while another flush is under way.
+        """
+        now = self._clock.now_ms()
+        before, status = await self._accounts.get_with_status(name)
+        if is_flushing(before, status, now):
+            raise _flush_runs()
+
+        def flushed(stored: Account) -> Account:
+            if stored.flushed_ms != before.flushed_ms:
+                raise _flush_runs()
+            return msgspec.structs.replace(
+                stored,
+                flushed_ms=max(now, stored.flushed_ms + 1),
+                notify_from=notify_from or iso(now),
+                imap_indexer=indexer or stored.imap_indexer,
+            )
+
+        await self._accounts.update(name, flushed)
 
     async def delete(self, name: str) -> None:
         """Remove the account with everything of it. Raises AccountNotFound."""
@@ -83,6 +116,19 @@ def changed(stored: Account, fields: Fields) -> Account:
     given = {name: _merged(name, before, value) for name, value in fields.items()}
     after = {**before, **given, "account": stored.account}
     return _checked(_account(_stored_form(after)))
+
+
+def is_flushing(account: Account, status: AccountStatus, now_ms: int) -> bool:
+    """Whether no full round has ended since the last flush."""
+    if not account.flushed_ms or now_ms - account.flushed_ms >= FLUSH_MOST_MS:
+        return False
+    synced_ms = parse_iso(status.sync_time) if status.sync_time else 0
+    return synced_ms <= account.flushed_ms
+
+
+def _flush_runs() -> TooManyRequests:
+    # errors.md: 429, not 500, for a flush.
+    return TooManyRequests("Another flush of the account is under way", code="LockFail")
 
 
 def _merged(name: str, before: Fields, value: Any) -> Any:

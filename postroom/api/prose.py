@@ -252,6 +252,7 @@ FIELDS: dict[str, str] = {
     "raw": "A whole message in base64, instead of its parts.",
     "recipient": "The original recipient that reports mention.",
     "reconnect": "Whether to connect anew.",
+    "flush": "Whether to build the index anew.",
     "redirect": "Where to send the user for consent.",
     "redirectUrl": "Where the user comes back to.",
     "reference": "The message that is answered or forwarded.",

@@ -22,6 +22,8 @@ from postroom.api.schemas.account import (
     AccountViewParameters,
     CreateAccount,
     EventCounters,
+    FlushBody,
+    Flushed,
     Quota,
     ReconnectBody,
     Reconnected,
@@ -45,7 +47,7 @@ async def create_account(call: Call[Parameters, CreateAccount]) -> Reply:
     if any(name in fields for name in _MASKED) and call.body.account:
         stored = await call.services.accounts.find(call.body.account)
         fields = _unmasked(fields, stored or Account(account=call.body.account))
-    done = await call.services.account_service.register(fields)
+    done = await call.services.account_service.register(fields, await _defaults(call))
     return answer(AccountCreated(account=done.account, state=done.state))
 
 
@@ -114,6 +116,23 @@ async def sync(call: Call[AccountParameters, SyncBody]) -> Reply:
     if call.body.sync:
         await call.services.gateway.ask(call.parameters.account, RequestSync(), call.deadline)
     return answer(SyncRequested(sync=call.body.sync))
+
+
+async def flush(call: Call[AccountParameters, FlushBody]) -> Reply:
+    """PUT /v1/account/{account}/flush; with false nothing happens (contract I11)."""
+    name, body = call.parameters.account, call.body
+    await call.services.accounts.get(name)
+    if body.flush:
+        await call.services.account_service.flush(
+            name, notify_from=body.notify_from or None, indexer=body.imap_indexer or None
+        )
+    return answer(Flushed(flush=body.flush))
+
+
+async def _defaults(call: Call[Parameters, CreateAccount]) -> dict[str, Any]:
+    """What the settings give to a new account."""
+    indexer = await call.services.settings.get("imapIndexer")
+    return {"imapIndexer": indexer} if indexer == "fast" else {}
 
 
 def _fields(body: CreateAccount | UpdateAccount) -> dict[str, Any]:
@@ -317,6 +336,24 @@ ROUTES = (
         example={"reconnect": True},
         answer=Reconnected,
         handler=reconnect,
+    ),
+    Route(
+        method="PUT",
+        path="/v1/account/{account}/flush",
+        operation_id="putV1AccountAccountFlush",
+        tag=TAG,
+        summary="Build the index anew",
+        description=(
+            "Drops what is recorded of every mailbox and records it anew, with the other indexer "
+            "if one is given. Ids of messages stay valid; what arrived after notifyFrom, by "
+            "default now, is announced. One flush of an account runs at a time (429)."
+        ),
+        access=Access("destructive", "account"),
+        parameters=AccountParameters,
+        body=FlushBody,
+        example={"flush": True, "imapIndexer": "full"},
+        answer=Flushed,
+        handler=flush,
     ),
     Route(
         method="PUT",

@@ -370,6 +370,16 @@ class Reconnected(Shown, frozen=True, kw_only=True, omit_defaults=False):
     reconnect: bool = False
 
 
+class FlushBody(Body, frozen=True, kw_only=True):
+    flush: bool = False
+    notify_from: Annotated[DateTime | Unset | None, documented(x_default="now")] = UNSET
+    imap_indexer: Indexer | Unset | None = UNSET
+
+
+class Flushed(Shown, frozen=True, kw_only=True, omit_defaults=False):
+    flush: bool = False
+
+
 class SyncBody(Body, frozen=True, kw_only=True):
     sync: bool = False
 

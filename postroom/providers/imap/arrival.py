@@ -8,6 +8,7 @@ read is none at all: it was never seen, so its end is not announced either.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from postroom.clock import Deadline
@@ -76,7 +77,12 @@ class Arrival:
     async def _young(self, added: Sequence[int], since_ms: int) -> list[int]:
         """The added messages that may be that young: SEARCH narrows them down where it can."""
         found = await self._found(added[0], added[-1], since_ms)
-        return [uid for uid in added if found is None or uid in found]
+        if found is None:
+            return list(added)
+        runs = (
+            added[bisect_left(added, low) : bisect_right(added, high)] for low, high in found.ranges
+        )
+        return [uid for run in runs for uid in run]
 
     async def _found(self, first: int, last: int, since_ms: int) -> UidSet | None:
         """The messages that may be that young; None when the server does not search."""

@@ -93,6 +93,8 @@ class Desk:
 
     async def load_for(self, known: Known, uids: Iterable[int]) -> MailboxIndex:
         """The index with the blocks of these messages."""
+        if known.index.is_whole:
+            return known.index
         return await self.load_blocks(known, {block_of(uid) for uid in uids})
 
     async def load_blocks(self, known: Known, numbers: Iterable[int]) -> MailboxIndex:

@@ -6,8 +6,6 @@ The small server of `demo` is real IMAP; what it says is bent at one point by th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 
 import pytest
 
@@ -20,49 +18,16 @@ from postroom.providers.imap.rounds import Rounds
 from postroom.providers.imap.watch import WatchLimits
 from postroom.store.connection import Store
 from tests.fakes.dovecot import message
+from tests.unit.accounts.bending import LONG_AGO, bent, mail_of
 from tests.unit.accounts.watching import World, imap_account, world
 
-# Called with the number of the command on its connection, the session, the command, its answer.
-Bend = Callable[[int, Session, ClientCommand, Answer], None]
-LONG_AGO = "2001-01-01T00:00:00.000Z"
 # The dialogue up to IDLE and one more pass.
 STEPS = range(3, 17)
 
 
 @pytest.fixture
 def mail() -> MailStore:
-    store = MailStore()
-    store.add_account("u", "secret")
-    for number in range(4):
-        store.deliver("u", message(f"old {number}"))
-    return store
-
-
-@asynccontextmanager
-async def bent(
-    monkeypatch: pytest.MonkeyPatch,
-    mail: MailStore,
-    bend: Bend,
-    hidden: tuple[str, ...] = (),
-    also: tuple[str, ...] = (),
-) -> AsyncIterator[ImapServer]:
-    """The small server; `bend` may change each answer before it is sent."""
-    straight = imapd._answer
-    counts: dict[int, int] = {}
-
-    def answer(session: Session, command: ClientCommand) -> Answer:
-        given = straight(session, command)
-        counts[id(session)] = counts.get(id(session), 0) + 1
-        bend(counts[id(session)], session, command, given)
-        return given
-
-    monkeypatch.setattr(imapd, "_answer", answer)
-    server = ImapServer(mail, hidden=hidden, also=also)
-    await server.start()
-    try:
-        yield server
-    finally:
-        await server.stop()
+    return mail_of(4)
 
 
 async def flags_as_told(here: World) -> dict[str, tuple[str, ...]]:

@@ -115,15 +115,15 @@ class World:
 
 
 @asynccontextmanager
-async def world(store: Store, limits: WatchLimits = QUICK) -> AsyncIterator[World]:
-    """A running worker."""
+async def world(store: Store, limits: WatchLimits = QUICK, **more: Any) -> AsyncIterator[World]:
+    """A running worker; `more` is further equipment."""
     clock = SystemClock()
     sealer = Sealer(None)
     accounts, mailboxes = Accounts(store, sealer, clock), Mailboxes(store)
     settings = Settings(store, sealer, clock)
     owners = Owners(store, Members(store, clock))
     wake = Wake(store, clock)
-    equipment = Equipment(accounts, mailboxes, settings, clock, limits=limits)
+    equipment = Equipment(accounts, mailboxes, settings, clock, limits=limits, **more)
     runner = AccountsRunner(
         store, accounts, mailboxes, settings, owners, wake, clock, WORKER, equipment=equipment
     )

@@ -203,6 +203,35 @@ async def test_sync_and_reconnect_ask_the_owner_only_when_told_to(api: Api) -> N
     assert [type(asked[1]) for asked in api.gateway.asked] == [RequestSync, RequestReconnect]
 
 
+async def test_a_flush_is_noted_once_and_only_when_told_to(api: Api) -> None:
+    await register(api)
+    path = "/v1/account/{account}/flush"
+    got = await api("PUT", "/v1/account/jane/flush", {"flush": False}, path=path)
+    assert got.json == {"flush": False}
+    assert (await api.services.accounts.get("jane")).flushed_ms == 0
+    body = {"flush": True, "notifyFrom": "2026-01-02T03:04:05.000Z", "imapIndexer": "fast"}
+    got = await api("PUT", "/v1/account/jane/flush", body, path=path)
+    assert got.json == {"flush": True}
+    account = await api.services.accounts.get("jane")
+    assert account.flushed_ms > 0
+    assert (account.notify_from, account.imap_indexer) == (body["notifyFrom"], "fast")
+    refused = await api("PUT", "/v1/account/jane/flush", {"flush": True}, path=path)
+    assert (refused.status, refused.json["code"]) == (429, "LockFail")
+    missing = await api("PUT", "/v1/account/nobody/flush", {"flush": True})
+    assert (missing.status, missing.json["code"]) == (404, "AccountNotFound")
+
+
+async def test_the_setting_names_the_indexer_of_new_accounts(api: Api) -> None:
+    await register(api, "before")
+    await api("POST", "/v1/settings", {"imapIndexer": "fast"})
+    await register(api, "after")
+    await register(api, "before")
+    indexers = [
+        (await api.services.accounts.get(name)).imap_indexer for name in ("before", "after")
+    ]
+    assert indexers == [None, "fast"]
+
+
 async def test_an_unusable_account_tells_code_and_state(api: Api) -> None:
     await register(api)
     refused = AccountUnusable(
