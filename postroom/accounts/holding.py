@@ -25,6 +25,7 @@ from postroom.providers.imap.answering import ImapAnswering
 from postroom.providers.imap.budget import ConnectBudget
 from postroom.providers.imap.connect import Use, connect, read_options
 from postroom.providers.imap.desk import FETCH_BATCH_SIZE, Desk
+from postroom.providers.imap.logbook import LogBook
 from postroom.providers.imap.watch import ImapWatcher, WatchLimits
 from postroom.providers.interface import Answering
 from postroom.providers.roads import MailRules
@@ -48,6 +49,7 @@ class Equipment:
     limits: WatchLimits = field(default_factory=WatchLimits)
     refused_window_ms: int = REFUSED_WINDOW_MS
     rules: MailRules = MailRules()
+    logbook: LogBook | None = None
     fetch_batch_size: int = FETCH_BATCH_SIZE
 
 
@@ -157,7 +159,7 @@ class Holding:
         equipment = self._equipment
         return ImapWatcher(
             self._desk,
-            lambda: read_options(equipment.settings, equipment.rules),
+            lambda: read_options(equipment.settings, equipment.rules, equipment.logbook),
             equipment.budget,
             equipment.limits,
         )
@@ -168,7 +170,7 @@ class Holding:
         async def open_connection(deadline: Deadline) -> ImapConnection:
             server = self.account.imap
             host = server.host if server is not None else None
-            options = await read_options(equipment.settings, equipment.rules)
+            options = await read_options(equipment.settings, equipment.rules, equipment.logbook)
             async with equipment.budget.turn(host or "", deadline, is_urgent=True):
                 return await connect(
                     self.account,

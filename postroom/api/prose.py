@@ -22,6 +22,7 @@ TAGS = {
     "Submit": "Sending mail through an account.",
     "Outbox": "Messages that are accepted but not delivered yet.",
     "Settings": "What can be changed while the service runs.",
+    "Logs": "What was said on the connections of an account.",
     "Access Tokens": "Tokens for programs, bound to an account or narrowed to some operations.",
 }
 

@@ -110,3 +110,8 @@ def new_queue_id(send_at_ms: int) -> str:
 def new_account_id() -> str:
     """A random id for an account created with `null`."""
     return secrets.token_urlsafe(16)
+
+
+def new_connection_id() -> str:
+    """A name for one connection in logs: unlikely to come twice in one log."""
+    return secrets.token_hex(4)

@@ -12,15 +12,17 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from postroom.clock import Clock, Deadline
 from postroom.errors import ConnectFailed, ConnectionClosing, DeadlineExceeded
 from postroom.imap.client import ImapClient
+from postroom.imap.commands.authenticate import Authenticate
 from postroom.imap.commands.capability import Capability
 from postroom.imap.commands.compress import Compress
 from postroom.imap.commands.exchange import Command
 from postroom.imap.commands.idle import Idle
+from postroom.imap.commands.login import Login
 from postroom.imap.commands.logout import Logout
 from postroom.imap.commands.starttls import StartTls
 from postroom.imap.encode import Offered
@@ -32,6 +34,7 @@ from postroom.net.faults import connect_failed
 from postroom.net.imap_login import log_in
 from postroom.net.road import Road
 from postroom.net.tls import TlsFloor
+from postroom.net.transcript import Transcript
 from postroom.net.wire import Wire, WireEnded
 
 R = TypeVar("R")
@@ -56,6 +59,7 @@ class Terms:
     # EENGINE_IMAP_SOCKET_TIMEOUT: a server that says nothing for so long, though it was asked, is
     # given up.
     silence_s: float | None = None
+    transcripts: tuple[Transcript, ...] = ()
 
 
 class ImapConnection:
@@ -75,6 +79,8 @@ class ImapConnection:
         self._clock = clock
         self._client = ImapClient()
         self._turn = asyncio.Lock()
+        # The command under way carries credentials.
+        self._is_secret = False
         self.on_unsolicited = on_unsolicited
 
     @classmethod
@@ -100,6 +106,7 @@ class ImapConnection:
         )
         wire = await dial(endpoint, deadline=deadline)
         connection = cls(wire, endpoint, clock, on_unsolicited, terms)
+        connection._note(f"connected to {endpoint.host}:{endpoint.port}")
         is_ready = False
         try:
             async with connection._setting_up():
@@ -149,17 +156,18 @@ class ImapConnection:
     async def compress(self, deadline: Deadline) -> None:
         """Go on compressed (RFC 4978); raises ImapRefused, and the connection stays as it was."""
         async with self._holding_the_turn(deadline):
-            self._client.begin(Compress())
+            self._start(Compress())
             async with self._whole():
                 await self._pump(deadline.remaining_s())
             self._client.result()
             self._wire.start_deflate(self._client.take_pending())
             self._client.begin_compressed()
+            self._note("compressed from here on")
 
     async def run(self, command: Command[R], deadline: Deadline) -> R:
         """The result of a command; raises ImapRefused, DeadlineExceeded, ConnectionClosing."""
         async with self._holding_the_turn(deadline):
-            self._client.begin(command)
+            self._start(command)
             async with self._whole():
                 await self._pump(deadline.remaining_s())
             result: R = self._client.result()
@@ -168,7 +176,7 @@ class ImapConnection:
     async def idle(self, wake: asyncio.Event, at_most_s: float) -> None:
         """IDLE until `wake` is set, the time is over, or the server has told news."""
         async with self._holding_the_turn(None):
-            self._client.begin(Idle())
+            self._start(Idle())
             async with self._whole():
                 is_quiet = not await self._pump(IDLE_ANSWER_S, until_idling=True)
                 if is_quiet and self._client.is_idling:
@@ -193,6 +201,8 @@ class ImapConnection:
 
     async def close(self) -> None:
         """Close; never raises, may be called again."""
+        if self.is_open:
+            self._note("closed by us")
         await self._wire.close(CLOSE_S)
 
     async def _begin(self, deadline: Deadline) -> None:
@@ -215,6 +225,7 @@ class ImapConnection:
             raise ProtocolViolation("The mail server sent more in the clear after STARTTLS")
         self._client.begin_tls()
         await upgrade(self._wire, self._endpoint, deadline=deadline)
+        self._note("encrypted from here on")
         await self.run(Capability(), deadline)
 
     async def _pump(self, at_most_s: float, *, until_idling: bool = False) -> bool:
@@ -224,6 +235,8 @@ class ImapConnection:
             while client.is_busy and not (until_idling and client.is_idling):
                 outgoing = client.outgoing()
                 if outgoing:
+                    if self._terms.transcripts:
+                        self._tell_sent(outgoing)
                     await self._wire.write(outgoing)
                 is_news = self._take(await self._read()) or is_news
         return is_news
@@ -251,8 +264,26 @@ class ImapConnection:
         finally:
             waking.cancel()
 
+    def _start(self, command: Command[Any]) -> None:
+        self._client.begin(command)
+        self._is_secret = isinstance(command, Login | Authenticate)
+
+    def _tell_sent(self, data: bytes) -> None:
+        for transcript in self._terms.transcripts:
+            transcript.sent(data, is_secret=self._is_secret)
+
+    def _tell_received(self, data: bytes) -> None:
+        for transcript in self._terms.transcripts:
+            transcript.received(data)
+
+    def _note(self, text: str) -> None:
+        for transcript in self._terms.transcripts:
+            transcript.noted(text)
+
     def _take(self, data: bytes) -> bool:
         """Hand bytes to the client and its news to whoever listens; whether there were any."""
+        if self._terms.transcripts:
+            self._tell_received(data)
         news = self._client.receive(data)
         if self.on_unsolicited is not None:
             for value in news:
@@ -286,6 +317,7 @@ class ImapConnection:
             raise self._closing(ended.cause) from ended
         finally:
             if not is_whole:
+                self._note(self._client.bye or "broken off")
                 self._wire.abort()
 
     def _closing(self, cause: Exception | None = None) -> ConnectionClosing:

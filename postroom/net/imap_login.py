@@ -10,7 +10,6 @@ AuthenticationRefused; "not now" is ConnectFailed.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -79,26 +78,36 @@ def _ways(offered: Offered, credentials: Credentials) -> list[Command[None]]:
     return ways
 
 
-def _masked(text: str, secret: Secret | None) -> str:
+def masked(text: str, secret: Secret | None) -> str:
     """`text` without the secret: as it is, quoted, or inside a repeated SASL answer."""
     told = secret.reveal() if secret is not None else ""
     if not told:
         return text
     quoted = told.replace("\\", "\\\\").replace('"', '\\"')
     text = text.replace(quoted, MASK).replace(told, MASK)
-    return _SASL_ANSWER.sub(lambda found: MASK if _holds(found[0], told) else found[0], text)
+    encoded = _encoded_forms(told)
+    return _SASL_ANSWER.sub(
+        lambda found: MASK if any(form in found[0] for form in encoded) else found[0], text
+    )
 
 
-def _holds(answer: str, secret: str) -> bool:
-    try:
-        return secret.encode() in base64.b64decode(answer)
-    except binascii.Error:
-        return False
+def _encoded_forms(told: str) -> list[str]:
+    """How the secret looks inside base64, at each of the three places that it can begin at.
+
+    Only the characters that depend on nothing around it: what stands before and after it in the
+    answer, or was put before the answer, must not hide it.
+    """
+    raw = told.encode()
+    forms = []
+    for before, first in ((0, 0), (1, 2), (2, 3)):
+        whole = base64.b64encode(b"\0" * before + raw).decode()
+        forms.append(whole[first : (before + len(raw)) * 8 // 6])
+    return [form for form in forms if form]
 
 
 def _meaning(refused: ImapRefused, secret: Secret | None) -> PostroomError:
     """What a refused login means; a text that repeats the secret loses it (I26)."""
-    text = _masked(refused.server_text or "The server refused the login", secret)
+    text = masked(refused.server_text or "The server refused the login", secret)
     code = refused.response_code
     is_not_now = code in _NOT_NOW_CODES or (
         code != "AUTHENTICATIONFAILED" and _NOT_NOW_TEXT.search(text) is not None

@@ -34,6 +34,8 @@ class MailRules:
     compresses: bool = True
     # EENGINE_CHUNK_SIZE: what a download fetches at once.
     chunk_bytes: int = 1_000_000
+    # EENGINE_LOG_RAW: what is said goes to the process log as it is.
+    logs_raw: bool = False
 
 
 @dataclass(frozen=True, slots=True)

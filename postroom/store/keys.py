@@ -84,6 +84,13 @@ SHAPES: tuple[KeyShape, ...] = (
         "folder number:uid -> readings that their worker did not survive (invariant I13)",
     ),
     KeyShape(
+        "{pNN}:protocol-log:<account>",
+        "list",
+        "store.protocol_log",
+        "account, capped, 7 days after its last line",
+        "what was said on its connections, one JSON object a line (contract Z2)",
+    ),
+    KeyShape(
         "{pNN}:outbox:<queue id>",
         "hash",
         "store.outbox",

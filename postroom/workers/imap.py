@@ -5,9 +5,11 @@ from __future__ import annotations
 from postroom.accounts.holding import Equipment
 from postroom.accounts.runner import AccountsRunner
 from postroom.cluster.owners import Owners
+from postroom.providers.imap.logbook import LogBook
 from postroom.rpc.server import RpcServer
 from postroom.store.accounts import Accounts
 from postroom.store.mailboxes import Mailboxes
+from postroom.store.protocol_log import ProtocolLogs
 from postroom.supervisor.spec import WorkerSpec
 from postroom.workers import boot
 from postroom.workers.allocator import map_large_blocks
@@ -26,6 +28,7 @@ async def serve(station: Station) -> None:
     options = station.options
     accounts = Accounts(station.store, station.sealer, station.clock)
     mailboxes = Mailboxes(station.store)
+    logbook = LogBook(ProtocolLogs(station.store), station.clock)
     runner = AccountsRunner(
         station.store,
         accounts,
@@ -43,6 +46,7 @@ async def serve(station: Station) -> None:
             station.clock,
             refused_window_ms=options.max_imap_auth_failure_ms,
             rules=mail_rules(options),
+            logbook=logbook,
             fetch_batch_size=max(1, options.fetch_batch_size),
         ),
     )
@@ -52,3 +56,4 @@ async def serve(station: Station) -> None:
         await station.keep(runner, f"unix://{station.spec.socket_path}")
     finally:
         await server.stop()
+        await logbook.close()

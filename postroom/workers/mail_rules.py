@@ -17,4 +17,5 @@ def mail_rules(options: Options) -> MailRules:
         silence_s=silence_ms / 1000 if silence_ms else None,
         compresses=not options.disable_compression,
         chunk_bytes=options.chunk_size_bytes,
+        logs_raw=options.log_raw,
     )

@@ -1,7 +1,7 @@
 """Every operation of the REST interface, one file per resource, in one literal table."""
 
 from postroom.api.route import Route
-from postroom.api.routes import account, message, outbox, settings, submit, token
+from postroom.api.routes import account, logs, message, outbox, settings, submit, token
 
 ROUTES: tuple[Route, ...] = (
     *account.ROUTES,
@@ -10,4 +10,5 @@ ROUTES: tuple[Route, ...] = (
     *outbox.ROUTES,
     *settings.ROUTES,
     *token.ROUTES,
+    *logs.ROUTES,
 )

@@ -10,20 +10,24 @@ a ConnectFailed, so that a timeout never disables an account (invariant I5).
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from postroom import __version__
 from postroom.clock import Clock, Deadline
-from postroom.errors import ConnectFailed
+from postroom.errors import ConnectFailed, PostroomError
 from postroom.imap.commands.enable import Enable
 from postroom.imap.commands.exchange import Command
 from postroom.imap.commands.id import Id
 from postroom.imap.errors import AnswerUnreadable, ImapRefused
 from postroom.imap.types import Unsolicited
 from postroom.model.account import Account, Credentials, ImapServer
+from postroom.model.ids import new_connection_id
 from postroom.net.imap import ImapConnection, Terms
+from postroom.net.transcript import MaskedTranscript, RawTranscript, Transcript
+from postroom.providers.imap.logbook import LogBook, LogSettings
 from postroom.providers.roads import ROAD_SETTINGS, MailRules, RoadSettings, imap_road
 from postroom.store.settings import Settings
 
@@ -61,15 +65,23 @@ class ConnectOptions:
     accepts_any_certificate: bool = False
     road: RoadSettings = RoadSettings()
     rules: MailRules = MailRules()
+    logs: LogSettings = LogSettings()
+    # Where protocol logs are written; None where nobody keeps them.
+    logbook: LogBook | None = None
 
 
-async def read_options(settings: Settings, rules: MailRules = MailRules()) -> ConnectOptions:
+async def read_options(
+    settings: Settings, rules: MailRules = MailRules(), logbook: LogBook | None = None
+) -> ConnectOptions:
     """The options as set now."""
-    values = await settings.get_many([*_ID_SETTINGS, *ROAD_SETTINGS, "ignoreMailCertErrors"])
+    values = await settings.get_many(
+        [*_ID_SETTINGS, *ROAD_SETTINGS, "ignoreMailCertErrors", "logs"]
+    )
     chosen = {field: values.get(name) for name, field in _ID_SETTINGS.items()}
     client = {name: str(value) for name, value in chosen.items() if value} or dict(_DEFAULT_ID)
     accepts_any = bool(values.get("ignoreMailCertErrors"))
-    return ConnectOptions(client, accepts_any, RoadSettings.of(values), rules)
+    logs = LogSettings.of(values.get("logs"))
+    return ConnectOptions(client, accepts_any, RoadSettings.of(values), rules, logs, logbook)
 
 
 async def connect(
@@ -84,14 +96,20 @@ async def connect(
     """A logged-in connection. Raises ConnectFailed or AuthenticationRefused."""
     chosen = options or ConnectOptions()
     server, credentials = _login_data(account)
-    connection = await ImapConnection.open(
-        server,
-        clock=clock,
-        deadline=deadline,
-        verify=_verifies(server, chosen),
-        terms=_terms(account, chosen),
-        on_unsolicited=on_unsolicited,
-    )
+    terms = _terms(account, credentials, chosen)
+    try:
+        connection = await ImapConnection.open(
+            server,
+            clock=clock,
+            deadline=deadline,
+            verify=_verifies(server, chosen),
+            terms=terms,
+            on_unsolicited=on_unsolicited,
+        )
+    except PostroomError as error:
+        for transcript in terms.transcripts:
+            transcript.noted(error.text)
+        raise
     try:
         await connection.login(credentials, deadline)
         if connection.has("ID"):
@@ -116,9 +134,28 @@ def _login_data(account: Account) -> tuple[ImapServer, Credentials]:
     return server, server.auth
 
 
-def _terms(account: Account, options: ConnectOptions) -> Terms:
+def _terms(account: Account, credentials: Credentials, options: ConnectOptions) -> Terms:
     rules = options.rules
-    return Terms(rules.floor, imap_road(account, options.road, rules), rules.silence_s)
+    road = imap_road(account, options.road, rules)
+    transcripts = tuple(_transcripts(account, credentials, options))
+    return Terms(rules.floor, road, rules.silence_s, transcripts)
+
+
+def _transcripts(
+    account: Account, credentials: Credentials, options: ConnectOptions
+) -> Iterator[Transcript]:
+    logs, book, name = options.logs, options.logbook, account.account
+    is_logged = book is not None and (account.logs or logs.is_all) and logs.most_lines > 0
+    if not is_logged and not options.rules.logs_raw:
+        return
+    # Says which lines belong together, and nothing else.
+    connection = new_connection_id()
+    if book is not None and is_logged:
+        secrets = [one for one in (credentials.password, credentials.access_token) if one]
+        write = partial(book.write, name, connection, logs.most_lines)
+        yield MaskedTranscript(write, secrets)
+    if options.rules.logs_raw:
+        yield RawTranscript(name, connection)
 
 
 def _verifies(server: ImapServer, options: ConnectOptions) -> bool:

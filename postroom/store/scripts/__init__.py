@@ -43,6 +43,7 @@ class Script(enum.StrEnum):
     COMMIT_MAILBOX = "commit_mailbox"
     COUNT_TRIAL = "count_trial"
     DROP_MAILBOX = "drop_mailbox"
+    APPEND_PROTOCOL_LOG = "append_protocol_log"
     PUT_TOKEN = "put_token"
     TOUCH_TOKEN = "touch_token"
     DROP_TOKENS = "drop_tokens"

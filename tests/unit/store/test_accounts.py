@@ -378,6 +378,7 @@ async def _fill(store: Store, clock: FakeClock, name: str) -> None:
             ("HSET", keys.of(name, "leases:notify"), f"lane-{name}", "t"),
             ("HSET", keys.account(name, f"idempotency:{day}"), "k", "v"),
             ("HSET", keys.account(name, f"idempotency:{day - 1}"), "k", "v"),
+            ("RPUSH", keys.account(name, "protocol-log"), "{}"),
         ]
     )
 
