@@ -51,6 +51,15 @@ class ServerSide:
         """The next line as it stands."""
         return self._framer.next()
 
+    @property
+    def pending_bytes(self) -> int:
+        """How much is held that was not yet given out."""
+        return self._framer.pending_bytes
+
+    def take_pending(self) -> bytes:
+        """The bytes that were not yet given out; for whoever speaks with the client from here."""
+        return self._framer.take_pending()
+
     def next_command(self) -> ClientCommand | None:
         """The next complete command; raises ProtocolViolation when it is none."""
         raw = self._framer.next()
