@@ -108,12 +108,11 @@ service stats {{
 
 @dataclass(slots=True)
 class Dovecot:
-    """A running server; `capability` hides extensions to play an older one."""
+    """A running server."""
 
     directory: Path
     port: int
     tls_port: int
-    capability: str | None = None
     process: subprocess.Popen[bytes] | None = field(default=None)
 
     @property
@@ -129,29 +128,15 @@ class Dovecot:
             start_new_session=True,
         )
         deadline = time.monotonic() + START_TIMEOUT_S
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                raise RuntimeError(f"dovecot ended: {self.log()}")
-            try:
-                with socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:
-                    if probe.recv(100).startswith(b"* OK"):
-                        return
-            except OSError:
-                time.sleep(0.05)
-        raise RuntimeError(f"dovecot did not answer: {self.log()}")
+        while not greets(self.port):
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise RuntimeError(f"dovecot did not start: {self.log()}")
+            time.sleep(0.05)
 
     def stop(self) -> None:
         """End the server and every session, by force where it lingers over an open session."""
-        if self.process is None:
-            return
-        family = [self.process.pid, *_descendants(self.process.pid)]
-        self.process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(STOP_PATIENCE_S)
-        for pid in family:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self.process.wait(10)
+        if self.process is not None:
+            end_family(self.process)
         self.process = None
 
     def restart(self) -> None:
@@ -185,6 +170,36 @@ class Dovecot:
         status, reply = client.append(mailbox, flags, "", raw)
         assert status == "OK", reply
         client.logout()
+
+    def change_uid_validity(self, user: str, mailbox: str) -> bool:
+        """Give a mailbox a greater UIDVALIDITY, as a restored backup has; its UIDs stay."""
+        told = self.doveadm("-f", "flow", "mailbox", "status", "-u", user, "uidvalidity", mailbox)
+        validity = int(told.rsplit("uidvalidity=", 1)[1])
+        self.doveadm(
+            "mailbox", "update", "-u", user, "--uid-validity", str(validity + 100), mailbox
+        )
+        return True
+
+
+def greets(port: int) -> bool:
+    """Whether an IMAP server answers there."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as probe:
+            return probe.recv(100).startswith(b"* OK")
+    except OSError:
+        return False
+
+
+def end_family(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all below it, by force where it lingers over an open session."""
+    family = [process.pid, *_descendants(process.pid)]
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_PATIENCE_S)
+    for pid in family:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait(10)
 
 
 def _descendants(root: int) -> list[int]:
