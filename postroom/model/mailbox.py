@@ -84,6 +84,8 @@ class MailboxCursor(Value, frozen=True, kw_only=True):
     # `<number>.<random>` of the write that left this: writes of a mailbox follow one another, so
     # one that is sent twice or comes late changes nothing.
     step: str = ""
+    # Messages below were announced under a former name of the mailbox.
+    known_below: int = 0
     # False until the first pass over the whole mailbox has been recorded.
     is_complete: bool = False
     # The fast indexer keeps `uid_next` alone (contract I4).

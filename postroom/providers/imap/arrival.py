@@ -3,7 +3,8 @@
 Contract I5, I6: announced is what arrived after `notifyFrom`, and after the last good look where
 the index has to be built anew. Only INTERNALDATE tells: SEARCH narrows the messages down, by
 WITHIN (RFC 5032) to the second, without it to the day. A message that is gone before its date was
-read is none at all: it was never seen, so its end is not announced either.
+read is none at all: it was never seen, so its end is not announced either. Of a mailbox that had
+another name before, the UIDs tell (see `renaming`).
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class Arrival:
         """(to announce, to record silently), each ascending as `added` is."""
         if cursor.is_complete or not added:
             return added, ()
+        if line := cursor.known_below:
+            return [uid for uid in added if uid >= line], [uid for uid in added if uid < line]
         since_ms = self._since_ms(cursor)
         if since_ms > self._desk.clock.now_ms():
             return (), added

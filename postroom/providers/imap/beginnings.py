@@ -17,6 +17,7 @@ from postroom.net.imap import ImapConnection
 from postroom.providers.imap.desk import Desk, Known
 from postroom.providers.imap.index import MailboxIndex
 from postroom.providers.imap.passes import Nonsense, is_uid_validity
+from postroom.providers.imap.renaming import former
 from postroom.providers.interface import MailboxChange, MailboxReset
 
 log = get_logger("providers.imap")
@@ -73,11 +74,21 @@ async def _begin(desk: Desk, mailbox: Mailbox, selected: Selected, validity: int
         special_use_source=mailbox.special_use_source,
         delimiter=mailbox.delimiter,
     )
-    cursor = _anew(desk, cursor, selected)
+    cursor = _succeeding(_anew(desk, cursor, selected), former(desk.departed, selected))
     if desk.has_synced:
         cursor = msgspec.structs.replace(cursor, step=cursor.next_step())
         await desk.recorder.mailbox_new(cursor)
     return Known(cursor, MailboxIndex())
+
+
+def _succeeding(cursor: MailboxCursor, before: MailboxCursor | None) -> MailboxCursor:
+    """The first cursor of a mailbox that had another name: what it held then is no news."""
+    if before is None:
+        return cursor
+    log.info("mailbox.renamed", path=cursor.path, was=before.path)
+    if cursor.indexer == "fast":
+        return msgspec.structs.replace(cursor, uid_next=before.uid_next, is_complete=True)
+    return msgspec.structs.replace(cursor, known_below=before.uid_next)
 
 
 async def _confirm(

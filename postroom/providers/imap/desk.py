@@ -57,6 +57,8 @@ class Desk:
     poison: Poison = field(default_factory=Poison)
     # path -> a lower UIDVALIDITY seen once; it is believed when seen again.
     suspected: dict[str, int] = field(default_factory=dict)
+    # Mailboxes that are no longer listed, while a round looks for what they are called now.
+    departed: tuple[MailboxCursor, ...] = ()
     # Messages in the first range of a listing.
     fetch_batch_size: int = FETCH_BATCH_SIZE
     # path -> the size of range to begin with where a listing broke off.

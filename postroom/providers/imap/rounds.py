@@ -38,6 +38,7 @@ from postroom.providers.imap.passes import (
     is_same,
     is_unchanged,
 )
+from postroom.providers.imap.renaming import departed
 from postroom.providers.imap.subconnections import (
     Subconnection,
     Subconnections,
@@ -99,6 +100,7 @@ class Rounds:
         listed = await self._list()
         cursors = await desk.mailboxes.cursors(desk.account.account)
         await self._bury(cursors, listed)
+        desk.departed = departed(cursors, {canonical(entry.path) for entry in listed})
         mailboxes = self._tracked(listed)
         statuses = {canonical(entry.path): entry.status for entry in listed if entry.status}
         self.has_others = len(mailboxes) > 1
@@ -114,6 +116,7 @@ class Rounds:
             if not await self._visit(mailbox, cursors.get(path), statuses.get(path)):
                 unverified.append(path)
             await self._serve_main()
+        desk.departed = ()
         await self._return_to_main()
         await self._follow_subconnections(mailboxes)
         self._history.round_ms, self._history.unverified = started_ms, frozenset(unverified)
