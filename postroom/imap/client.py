@@ -28,6 +28,7 @@ from postroom.imap.responses import (
     Tagged,
     names_of,
     read_response,
+    shared_names,
 )
 from postroom.imap.twins import CHOSEN, Twin
 from postroom.imap.types import (
@@ -46,16 +47,25 @@ from postroom.imap.types import (
 _NEWS = (Fetched, Exists, Expunged, Vanished, Told, Listed)
 # Both make mailbox names and strings UTF-8 (RFC 6855 3, RFC 9051 6.3.1).
 _UTF8 = frozenset(("UTF8=ACCEPT", "IMAP4REV2"))
+# One for all: CPython makes a new empty set each time.
+_NONE: frozenset[str] = frozenset()
 
 
 class ImapClient:
     """State of the dialogue: greeting, capabilities, the command under way."""
 
+    # An installation holds one for each of its thousands of accounts.
+    __slots__ = (
+        *("_twin", "_framer", "_exchange", "_segments", "_outgoing", "_ended", "_last", "_count"),
+        *("_is_sealed", "greeting", "capabilities", "capabilities_told", "enabled", "is_idling"),
+        "bye",
+    )
+
     def __init__(self, limits: Limits = Limits(), twin: Twin = CHOSEN) -> None:
         self._twin = twin
         self._framer = Framer(limits)
         self._exchange: Exchange[Any] | None = None
-        self._segments: list[bytes] = []
+        self._segments: tuple[bytes, ...] = ()
         self._outgoing = bytearray()
         self._ended: Tagged | None = None
         self._last: Exchange[Any] | None = None
@@ -63,10 +73,10 @@ class ImapClient:
         # True from the tagged OK of STARTTLS or COMPRESS to `begin_tls` or `begin_compressed`.
         self._is_sealed = False
         self.greeting: Notice | None = None
-        self.capabilities: frozenset[str] = frozenset()
+        self.capabilities: frozenset[str] = _NONE
         # Grows with each capability list that the server sends, by itself or asked for.
         self.capabilities_told = 0
-        self.enabled: frozenset[str] = frozenset()
+        self.enabled: frozenset[str] = _NONE
         self.is_idling = False
         self.bye: str | None = None
 
@@ -93,7 +103,7 @@ class ImapClient:
         self._count += 1
         self._exchange = self._last = exchange
         self._ended = None
-        first, *self._segments = exchange.segments
+        first, self._segments = exchange.segments[0], exchange.segments[1:]
         self._outgoing += b"P%d " % self._count + first
 
     def outgoing(self) -> bytes:
@@ -109,12 +119,14 @@ class ImapClient:
             self._outgoing += b"DONE\r\n"
 
     def result(self) -> Any:
-        """The value of the command that has just ended; raises ImapRefused."""
-        if self._ended is None or self._last is None:
+        """The value of the command that has just ended, once; raises ImapRefused."""
+        ended, last = self._ended, self._last
+        if ended is None or last is None:
             raise RuntimeError("no command has ended")
-        ended = self._ended
+        # What was listed belongs to the caller now.
+        self._ended = self._last = None
         if ended.status == "OK":
-            return self._last.finish(ended)
+            return last.finish(ended)
         name = ended.code.name if ended.code is not None else None
         raise ImapRefused(ended.text, response_code=name, is_bad=ended.status == "BAD")
 
@@ -127,7 +139,7 @@ class ImapClient:
         self._is_sealed = False
         if self._framer.pending_bytes:
             raise ProtocolViolation("The mail server sent more in the clear after STARTTLS")
-        self.capabilities = frozenset()
+        self.capabilities = _NONE
 
     def take_pending(self) -> bytes:
         """The bytes that came after the tagged OK of COMPRESS: the start of the compressed stream
@@ -200,7 +212,7 @@ class ImapClient:
         self._ended = response
         self._is_sealed = self._exchange.is_last and response.status == "OK"
         self._exchange = None
-        self._segments = []
+        self._segments = ()
         self.is_idling = False
 
     def _continue(self, response: Continuation) -> None:
@@ -208,7 +220,8 @@ class ImapClient:
         if exchange is None:
             raise ProtocolViolation("The mail server asked for more when nothing was sent")
         if self._segments:
-            self._outgoing += self._segments.pop(0)
+            self._outgoing += self._segments[0]
+            self._segments = self._segments[1:]
         elif exchange.answer is not None:
             answer = exchange.answer(response.text)
             # Only IDLE has nothing to say at this point: the server listens for DONE.
@@ -220,7 +233,7 @@ class ImapClient:
             self.capabilities = response.names
             self.capabilities_told += 1
         elif isinstance(response, EnabledNow):
-            self.enabled |= response.names
+            self.enabled = shared_names(self.enabled | response.names)
         elif isinstance(response, Notice):
             self._notice(response, news)
         if self._exchange is not None and self._exchange.take(response):

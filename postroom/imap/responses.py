@@ -231,7 +231,11 @@ def _capability(values: list[Token]) -> Response | None:
 
 def names_of(values: list[Token]) -> frozenset[str]:
     """Atoms in upper case; connections to the same kind of server share one set."""
-    names = frozenset(value.upper() for value in values if isinstance(value, str))
+    return shared_names(frozenset(value.upper() for value in values if isinstance(value, str)))
+
+
+def shared_names(names: frozenset[str]) -> frozenset[str]:
+    """The one set of these names that all connections hold."""
     return _shared(names) if sum(map(len, names)) <= MOST_SHARED_TEXT else names
 
 

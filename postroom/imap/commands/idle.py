@@ -17,4 +17,8 @@ class Idle(Command[None]):
     """Listen; everything that arrives is unsolicited."""
 
     def start(self, offered: Offered) -> Exchange[None]:
-        return Exchange(Line(offered).raw("IDLE").end(), done, answer=lambda _text: b"")
+        return Exchange(Line(offered).raw("IDLE").end(), done, answer=_say_nothing)
+
+
+def _say_nothing(_text: bytes) -> bytes:
+    return b""

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import dataclass
 
 import pytest
 
 from postroom.imap.client import ImapClient
-from postroom.imap.commands import Append, Idle, Login, Noop, StartTls
+from postroom.imap.commands import Append, Fetch, Idle, Login, Noop, StartTls
 from postroom.imap.commands.exchange import Command, Exchange, done
 from postroom.imap.encode import Offered
 from postroom.imap.errors import ImapRefused, ProtocolViolation
@@ -179,3 +180,44 @@ def test_connections_to_servers_of_a_kind_share_their_capabilities() -> None:
     first, second = greeted("IMAP4rev1 IDLE"), greeted("IMAP4rev1 IDLE")
     assert first.capabilities is second.capabilities
     assert greeted("IMAP4rev1").capabilities != first.capabilities
+
+
+def test_an_idle_client_is_small() -> None:
+    """Thousands are held; the capabilities are shared, and what was read is gone."""
+    greeting = (
+        b"* OK [CAPABILITY IMAP4rev1 " + b" ".join(b"X%d" % n for n in range(60)) + b"] hi\r\n"
+    )
+    big = b"* 1 FETCH (UID 1 BODY[] {100000}\r\n" + b"x" * 100_000 + b")\r\nP1 OK done\r\n"
+
+    def idle() -> ImapClient:
+        client = ImapClient()
+        client.receive(greeting)
+        client.begin(Fetch("1", "(BODY[])"))
+        client.outgoing()
+        client.receive(big[:50_000])
+        client.receive(big[50_000:])
+        client.result()
+        client.begin(Idle())
+        client.outgoing()
+        client.receive(b"+ idling\r\n")
+        return client
+
+    warm = idle()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        held = [idle() for _ in range(50)]
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert warm.capabilities is held[0].capabilities
+    assert (after - before) / len(held) < 2_000
+
+
+def test_a_result_is_given_once() -> None:
+    client = greeted()
+    client.begin(Noop())
+    client.receive(b"P1 OK done\r\n")
+    client.result()
+    with pytest.raises(RuntimeError):
+        client.result()
