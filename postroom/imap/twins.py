@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
 
 from postroom.imap import fetch, lines, tokens
 from postroom.imap.lines import FlagLines
@@ -18,12 +17,12 @@ from postroom.imap.tokens import Token
 from postroom.imap.types import FetchedMessage
 
 try:
-    from postroom.imap import compiled
+    from postroom.imap.compiled import read_flag_lines, read_message, tokenise
 except ImportError:
-    # Not built here, or for another Python.
-    _compiled: ModuleType | None = None
+    # Not built here, or for another Python, or from a source that knew less.
+    _IS_BUILT = False
 else:
-    _compiled = compiled
+    _IS_BUILT = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +39,5 @@ class Twin:
 
 
 PURE = Twin("pure", tokens.tokenise, fetch.read_message, lines.read_flag_lines)
-COMPILED = (
-    None
-    if _compiled is None
-    else Twin("compiled", _compiled.tokenise, _compiled.read_message, _compiled.read_flag_lines)
-)
+COMPILED = Twin("compiled", tokenise, read_message, read_flag_lines) if _IS_BUILT else None
 CHOSEN = COMPILED or PURE
