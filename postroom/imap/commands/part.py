@@ -1,7 +1,8 @@
 """One part's content: FETCH BINARY.PEEK (RFC 3516), or BODY.PEEK where the server has no BINARY.
 
 With BINARY the server takes the transfer encoding off, so a third less crosses the wire. A server
-that cannot decode a part says `[UNKNOWN-CTE]`: `fetch_part` then asks for it as it is.
+that cannot decode a part says `[UNKNOWN-CTE]`, or (Cyrus) sends nothing of it: `fetch_part` then
+asks for it as it is.
 """
 
 from __future__ import annotations
@@ -60,5 +61,7 @@ async def fetch_part(run: Running, uid: int, part: str) -> FetchedPart | None:
     except ImapRefused as error:
         if error.response_code != "UNKNOWN-CTE":
             raise
+        found = None
+    if found is None:
         found = await run(FetchPart(uid, part, is_encoded=True))
     return found
