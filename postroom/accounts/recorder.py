@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from postroom.accounts.arrivals import arrivals, sights
 from postroom.accounts.states import Signal, Transition, after, is_repeat
@@ -65,6 +66,9 @@ class AccountRecorder:
         self._last_error = status.last_error
         self._was_welcomed = bool(status.events.get(EventType.AUTHENTICATION_SUCCESS))
         self._was_initialized = bool(status.events.get(EventType.ACCOUNT_INITIALIZED))
+        # When the run of refusals began, on the clock that never jumps; None for one that an
+        # earlier owner saw begin, of which only the wall clock is known.
+        self._refused_since_s: float | None = None
         self._turn = asyncio.Lock()
         # Before the login every failure is one of connecting.
         self._is_logged_in = False
@@ -102,11 +106,19 @@ class AccountRecorder:
     async def syncing(self) -> None:
         await self._enter(after(self._state, Signal.SYNCING), StateUpdate())
 
-    async def synced(self) -> None:
+    async def not_synced(self, path: str, reason: str) -> None:
+        told = {"path": path, "time": iso(self._clock.now_ms()), "error": reason}
+        async with self._turn:
+            update = StateUpdate(state=self._state, sync_error=told)
+            await self._accounts.set_state(self._name, self._owner, update)
+
+    async def synced(self, *, is_whole: bool = True) -> None:
         transition = after(self._state, Signal.SYNCED)
         is_first = not self._was_initialized
         drafts = [_account_event(transition, {"initialized": True})] if is_first else []
-        update = StateUpdate(sync_time=iso(self._clock.now_ms()))
+        update = StateUpdate(
+            sync_time=iso(self._clock.now_ms()), sync_error=None if is_whole else UNSET
+        )
         await self._enter(transition, update, drafts)
         self._was_initialized = True
 
@@ -123,6 +135,8 @@ class AccountRecorder:
         await self._enter(transition, StateUpdate(last_error=told, connections=0), drafts)
         self._last_error = told
         if signal is Signal.REFUSED:
+            if told.count == 1:
+                self._refused_since_s = self._clock.steady_s()
             await self._disable_after_window(told)
 
     async def record(self, change: MailboxChange) -> None:
@@ -177,6 +191,7 @@ class AccountRecorder:
             state=transition.state,
             last_error=update.last_error,
             sync_time=update.sync_time,
+            sync_error=update.sync_error,
             connections=update.connections,
         )
         events = prepare(self._name, drafts, self._clock.now_ms())
@@ -200,11 +215,17 @@ class AccountRecorder:
 
     async def _disable_after_window(self, told: LastError) -> None:
         """Contract J5: a run of refusals that is old enough switches IMAP off for the account."""
-        began_ms = parse_iso(told.first) if told.first else self._clock.now_ms()
-        if self._clock.now_ms() - began_ms < self._refused_window_ms:
+        if self._refused_for_ms(told) < self._refused_window_ms:
             return
         log.warning("account.disabled", account=self._name, refusals=told.count)
         await self._accounts.update(self._name, _without_imap)
+
+    def _refused_for_ms(self, told: LastError) -> float:
+        """How old the run of refusals is; a wall clock that is set disables no account."""
+        if self._refused_since_s is not None:
+            return (self._clock.steady_s() - self._refused_since_s) * 1000
+        now_ms = self._clock.now_ms()
+        return now_ms - (parse_iso(told.first) if told.first else now_ms)
 
 
 def _without_imap(account: Account) -> Account:

@@ -160,8 +160,15 @@ class Recorder(Protocol):
         """A round over all mailboxes starts."""
         ...
 
-    async def synced(self) -> None:
-        """A round ended well: state connected, syncTime; the first one ever is announced."""
+    async def not_synced(self, path: str, reason: str) -> None:
+        """A mailbox could not be synchronised: shown until a round ends without such a one."""
+        ...
+
+    async def synced(self, *, is_whole: bool = True) -> None:
+        """A round ended well: state connected, syncTime; the first one ever is announced.
+
+        `is_whole` when no mailbox of it had to be left out.
+        """
         ...
 
     async def failed(self, error: Exception) -> None:

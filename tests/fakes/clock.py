@@ -21,6 +21,10 @@ class FakeClock:
     def steady_s(self) -> float:
         return self._steady
 
+    def set_wall(self, seconds: float) -> None:
+        """Set the wall clock ahead, or back; nobody has waited."""
+        self._now_s += seconds
+
     async def sleep(self, seconds: float) -> None:
         self._count += 1
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -54,10 +54,12 @@ class History:
         self.refusals[path] = Refusal(before.count + 1 if before else 1, now_s, status)
 
     def opened(self, path: str, status: MailboxStatus | None) -> None:
-        """A look ended well; `status` was taken before it."""
+        """A look ended well; `status` was taken before it, if the cursor does not prove it."""
         self.refusals.pop(path, None)
         if status is not None:
             self.looked[path] = status
+        else:
+            self.looked.pop(path, None)
 
     def verified_ms(self, cursor: MailboxCursor) -> int:
         """When the mailbox was last known to equal its index (I7).

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from postroom.errors import ConnectionUnavailable
+from postroom.errors import ConnectionUnavailable, PostroomError
 from postroom.imap.commands.status import Status
 from postroom.imap.errors import ImapRefused
 from postroom.imap.types import ListedMailbox, MailboxStatus
@@ -80,6 +80,8 @@ class Rounds:
         self._main_s = 0.0
         # Whether the last round found a change in the main mailbox that nobody had told.
         self.is_surprised = False
+        # Whether the last round had to leave mailboxes out.
+        self.has_faults = False
         # Those of the account, if it wants any.
         self.subconnections: Subconnections | None = None
         # Whether there are tracked mailboxes beside the main one.
@@ -96,7 +98,7 @@ class Rounds:
         if not desk.poison.is_loaded:
             desk.poison.load(await desk.mailboxes.trials(desk.account.account))
         started_ms = desk.clock.now_ms()
-        was_told = bool(self._news)
+        self.has_faults, was_told = False, bool(self._news)
         listed = await self._list()
         cursors = await desk.mailboxes.cursors(desk.account.account)
         await self._bury(cursors, listed)
@@ -140,6 +142,7 @@ class Rounds:
             known = await self._sync(main, known)
         except (ImapRefused, Nonsense) as error:
             self._history.refused(main.path, status, self._desk.clock.steady_s())
+            await self._desk.recorder.not_synced(main.path, error.text)
             raise ConnectionUnavailable(
                 "The main mailbox cannot be opened", log={"response": error.text}
             ) from error
@@ -281,21 +284,27 @@ class Rounds:
             status = await self._status(path)
         clock = self._desk.clock
         if self._history.is_resting(path, status, clock.steady_s()):
+            self.has_faults = True
             return False
         if cursor and status and self._can_skip(cursor, status, clock.now_ms()):
             return True
         try:
             known = await self._desk.load(cursor) if cursor is not None else None
-            await self._sync_until_quiet(mailbox, known)
-        except ImapRefused as error:
-            self._history.refused(path, status, clock.steady_s())
-            log.warning("mailbox.refused", account=self._desk.account.account, reason=error.text)
-        except Nonsense as error:
-            log.warning("mailbox.nonsense", account=self._desk.account.account, reason=error.text)
-        else:
-            self._history.opened(path, status)
-            return True
-        return False
+            known = await self._sync_until_quiet(mailbox, known)
+        except (ImapRefused, Nonsense) as error:
+            if isinstance(error, ImapRefused):
+                self._history.refused(path, status, clock.steady_s())
+            await self._left_out(path, error)
+            return False
+        is_proved = status is None or is_unchanged(known.cursor, status, clock.now_ms())
+        self._history.opened(path, None if is_proved else status)
+        return True
+
+    async def _left_out(self, path: str, error: PostroomError) -> None:
+        self.has_faults = True
+        kind = "mailbox.refused" if isinstance(error, ImapRefused) else "mailbox.nonsense"
+        log.warning(kind, account=self._desk.account.account, path=path, reason=error.text)
+        await self._desk.recorder.not_synced(path, error.text)
 
     def _can_skip(self, cursor: MailboxCursor, status: MailboxStatus, now_ms: int) -> bool:
         if is_full_due(cursor, now_ms) or self._desk.is_outdated(cursor):
@@ -306,7 +315,7 @@ class Rounds:
     def _is_main(self, path: str | None) -> bool:
         return self._main is not None and path == self._main.path
 
-    async def _sync_until_quiet(self, mailbox: Mailbox, known: Known | None) -> None:
+    async def _sync_until_quiet(self, mailbox: Mailbox, known: Known | None) -> Known:
         """Passes until the mailbox was quiet during one; what was heard before is not about it."""
         self._news.take()
         known = await self._sync(mailbox, known)
@@ -314,6 +323,7 @@ class Rounds:
             if not self._news:
                 break
             known = await self._sync(mailbox, known)
+        return known
 
     async def _sync(self, mailbox: Mailbox, known: Known | None) -> Known:
         self._open = None

@@ -240,7 +240,7 @@ class ImapWatcher:
         started_s = self._clock.steady_s()
         await self._desk.recorder.syncing()
         await rounds.run()
-        await self._desk.recorder.synced()
+        await self._desk.recorder.synced(is_whole=not rounds.has_faults)
         self._desk.has_synced = True
         self._has_completed = True
         took_s = self._clock.steady_s() - started_s

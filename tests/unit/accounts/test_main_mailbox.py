@@ -60,6 +60,9 @@ async def test_a_main_mailbox_that_refuses_to_open_hands_over_to_the_next(
     async with bent(monkeypatch, mail, bend) as server, world(store) as here:
         await connected(here, server, path=("INBOX", "Work"))
         assert refusals == history.REFUSALS
+        fault = (await here.status("a")).sync_error
+        assert fault is not None
+        assert (fault["path"], fault["error"]) == ("INBOX", "Somebody has it")
         mail.deliver("u", message("at work"), "Work")
         await here.until_told("a", "messageNew")
         await here.sync("a")
@@ -69,6 +72,7 @@ async def test_a_main_mailbox_that_refuses_to_open_hands_over_to_the_next(
         mail.deliver("u", message("in"))
         await here.sync("a")
         assert "INBOX" in await here.mailboxes.cursors("a")
+        assert (await here.status("a")).sync_error is None
         mail.deliver("u", message("listened to"))
         await here.until_told("a", "messageNew", 3)
 

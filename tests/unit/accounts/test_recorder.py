@@ -125,6 +125,66 @@ async def test_refusals_disable_the_account_after_the_window(
     assert account.imap.disabled
 
 
+@pytest.mark.parametrize("days", [-4, 4, 400])
+async def test_a_wall_clock_that_is_set_disables_no_account(
+    store: Store, clock: FakeClock, days: int
+) -> None:
+    desk = Desk(store, clock)
+    recorder = await desk.recorder()
+    for _ in range(3):
+        await recorder.connecting()
+        await recorder.failed(AuthenticationRefused("no"))
+        clock.set_wall(days * DAY_S)
+    account = await desk.accounts.get("a")
+    assert account.imap is not None
+    assert not account.imap.disabled
+
+
+async def test_a_run_of_refusals_goes_on_under_the_next_owner(
+    store: Store, clock: FakeClock
+) -> None:
+    desk = Desk(store, clock)
+    for _ in range(2):
+        recorder = await desk.recorder()
+        await recorder.taken()
+        await recorder.connecting()
+        await recorder.failed(AuthenticationRefused("no"))
+        await clock.advance(3 * DAY_S)
+    account = await desk.accounts.get("a")
+    assert account.imap is not None
+    assert account.imap.disabled
+
+
+async def test_a_mailbox_that_cannot_be_synchronised_is_shown_until_all_can(
+    store: Store, clock: FakeClock
+) -> None:
+    desk = Desk(store, clock)
+    recorder = await desk.recorder()
+    await connect(recorder)
+    await recorder.syncing()
+    await recorder.not_synced("Bad", "No such luck")
+    await recorder.synced(is_whole=False)
+    _, status = await desk.accounts.get_with_status("a")
+    told = {"path": "Bad", "time": iso(clock.now_ms()), "error": "No such luck"}
+    assert (status.state, status.sync_error) == ("connected", told)
+    await recorder.syncing()
+    await recorder.synced()
+    assert (await desk.accounts.get_with_status("a"))[1].sync_error is None
+
+
+async def test_the_number_of_connections_changes_nothing_else(
+    store: Store, clock: FakeClock
+) -> None:
+    desk = Desk(store, clock)
+    recorder = await desk.recorder()
+    await connect(recorder)
+    await recorder.connected(3)
+    _, status = await desk.accounts.get_with_status("a")
+    assert (status.state, status.connections) == ("connected", 3)
+    await recorder.failed(ConnectionClosing("gone"))
+    assert (await desk.accounts.get_with_status("a"))[1].connections == 0
+
+
 async def test_a_timeout_never_disables_the_account(store: Store, clock: FakeClock) -> None:
     desk = Desk(store, clock)
     recorder = await desk.recorder()

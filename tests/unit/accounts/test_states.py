@@ -8,6 +8,57 @@ from postroom.accounts.states import TABLE, WAY_OUT, NoTransition, Signal, after
 from postroom.model.account import AccountState, LastError
 from postroom.model.event import EventType
 
+# Every transition: state, signal -> state and event; what is not here must not happen.
+ROWS = """
+              | init connecting syncing connected authErr connErr disconnected unset paused
+taken         | init init init init init init init init init
+connecting    | try try try try authErr connErr try try try
+authenticated | - try! - - try! try! - - -
+syncing       | - syncing syncing syncing - - - - -
+synced        | - - connected! - - - - - -
+refused       | - authErr! authErr! authErr! authErr! authErr! authErr! - -
+unreachable   | - connErr! connErr! connErr! connErr! connErr! connErr! - -
+lost          | - disconnected disconnected disconnected - - disconnected - -
+emptied       | unset unset unset unset unset unset unset unset unset
+paused        | paused paused paused paused paused paused paused paused paused
+"""
+SHORT = {"authErr": "authenticationError", "connErr": "connectError", "try": "connecting"}
+EVENTS = {
+    Signal.AUTHENTICATED: EventType.AUTHENTICATION_SUCCESS,
+    Signal.SYNCED: EventType.ACCOUNT_INITIALIZED,
+    Signal.REFUSED: EventType.AUTHENTICATION_ERROR,
+    Signal.UNREACHABLE: EventType.CONNECT_ERROR,
+}
+
+
+def every_pair() -> list[tuple[str, Signal, str]]:
+    """(state, signal, what comes of it), row by row."""
+    found = []
+    head, *rows = ROWS.strip("\n").splitlines()
+    states = head.partition("|")[2].split()
+    for row in rows:
+        signal, _, cells = row.partition("|")
+        for state, cell in zip(states, cells.split(), strict=True):
+            found.append((SHORT.get(state, state), Signal(signal.strip()), cell))
+    return found
+
+
+def test_the_table_below_has_every_pair() -> None:
+    assert len(every_pair()) == len(AccountState) * len(Signal)
+
+
+@pytest.mark.parametrize(("state", "signal", "cell"), every_pair())
+def test_each_transition(state: str, signal: Signal, cell: str) -> None:
+    if cell == "-":
+        with pytest.raises(NoTransition):
+            after(AccountState(state), signal)
+        return
+    told = after(AccountState(state), signal)
+    name = cell.rstrip("!")
+    assert told.state == SHORT.get(name, name)
+    assert told.event == (EVENTS[signal] if cell.endswith("!") else None)
+
+
 HEALTHY = {
     AccountState.INIT,
     AccountState.CONNECTING,

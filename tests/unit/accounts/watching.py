@@ -11,7 +11,7 @@ from typing import Any
 from postroom.accounts.holding import Equipment
 from postroom.accounts.runner import AccountsRunner
 from postroom.backoff import Backoff
-from postroom.clock import SystemClock
+from postroom.clock import Clock, SystemClock
 from postroom.cluster.members import Members
 from postroom.cluster.owners import Owners
 from postroom.crypto import Sealer
@@ -115,9 +115,11 @@ class World:
 
 
 @asynccontextmanager
-async def world(store: Store, limits: WatchLimits = QUICK, **more: Any) -> AsyncIterator[World]:
+async def world(
+    store: Store, limits: WatchLimits = QUICK, clock: Clock | None = None, **more: Any
+) -> AsyncIterator[World]:
     """A running worker; `more` is further equipment."""
-    clock = SystemClock()
+    clock = clock or SystemClock()
     sealer = Sealer(None)
     accounts, mailboxes = Accounts(store, sealer, clock), Mailboxes(store)
     settings = Settings(store, sealer, clock)
