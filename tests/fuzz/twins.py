@@ -16,10 +16,12 @@ from postroom.imap import fetch
 from postroom.imap.client import ImapClient
 from postroom.imap.commands import ListFlags
 from postroom.imap.errors import ImapRefused, ProtocolViolation
-from postroom.imap.fetch import ITEMS
+from postroom.imap.fetch import FLAGS_LINE, ITEMS, read_flags_line
 from postroom.imap.lines import FlagLines
+from postroom.imap.responses import read_response
 from postroom.imap.tokens import Token
 from postroom.imap.twins import COMPILED, PURE, Twin
+from postroom.imap.types import Fetched
 from tests.fuzz.test_imap import COMMANDS, LIMITS, WORDS, mutate
 
 # Byte strings that a reader could take for what they are not.
@@ -219,12 +221,22 @@ def compare(twin: Twin, data: bytes, seed: int) -> None:
         assert found == outcome(lambda at=start: twin.tokenise(data, at)), data  # type: ignore[misc]
         if isinstance(found, list):
             compare_items(found, data)
-    raw = data.removesuffix(b"\r\n")
-    assert PURE.read_message(raw) == twin.read_message(raw), data
+    compare_roads(twin, data)
     for start in (0, seed % (len(data) + 1)):
         assert flag_lines(PURE, data, start) == flag_lines(twin, data, start), data
     if seed % 4 == 0:
         assert dialogue(PURE, data, seed) == dialogue(twin, data, seed), data
+
+
+def compare_roads(twin: Twin, data: bytes) -> None:
+    """The short roads of messages and of single flag lines lead where the long one does."""
+    raw = data.removesuffix(b"\r\n")
+    message = PURE.read_message(raw)
+    assert message == twin.read_message(raw), data
+    assert message is None or Fetched(message) == read_response(raw, tokenise=PURE.tokenise), data
+    line = FLAGS_LINE.match(data)
+    if line is not None:
+        assert Fetched(read_flags_line(line)) == read_response(line[0][:-2]), data
 
 
 def compare_items(tokens: list[Token], data: bytes) -> None:
