@@ -15,7 +15,7 @@ from postroom.imap.tokens import Token
 
 # A path a client may create; longer ones are refused.
 MOST_PATH = 500
-_ENABLED = ("CONDSTORE", "QRESYNC")
+_ENABLED = ("CONDSTORE", "QRESYNC", "UTF8=ACCEPT")
 _SYSTEM_FLAGS = ("\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft")
 
 
@@ -42,7 +42,9 @@ def list_all(session: Session, command: ClientCommand) -> Answer:
         attributes = _attributes(session, mailbox, parents)
         if "SUBSCRIBED" in options and mailbox.is_subscribed:
             attributes.append("\\Subscribed")
-        lines.append(session.line("LIST", attributes, DELIMITER.encode(), _name(mailbox.path)))
+        lines.append(
+            session.line("LIST", attributes, DELIMITER.encode(), session.name(mailbox.path))
+        )
         asked = options.get("STATUS")
         if isinstance(asked, list):
             lines.append(status_line(session, mailbox, asked))
@@ -50,7 +52,7 @@ def list_all(session: Session, command: ClientCommand) -> Answer:
     for path in sorted(parents - session.mailboxes().keys() if session.has("X-GM-EXT-1") else ()):
         if _matches(reference + pattern, path):
             holder: list[Token] = ["\\HasChildren", "\\Noselect"]
-            lines.append(session.line("LIST", holder, DELIMITER.encode(), _name(path)))
+            lines.append(session.line("LIST", holder, DELIMITER.encode(), session.name(path)))
     return Answer("OK Done", lines)
 
 
@@ -59,7 +61,10 @@ def list_subscribed(session: Session, command: ClientCommand) -> Answer:
     parents = _parents(session)
     lines = [
         session.line(
-            "LSUB", _attributes(session, mailbox, parents), DELIMITER.encode(), _name(mailbox.path)
+            "LSUB",
+            _attributes(session, mailbox, parents),
+            DELIMITER.encode(),
+            session.name(mailbox.path),
         )
         for mailbox in _matching(session, reference + pattern)
         if mailbox.is_subscribed
@@ -82,13 +87,14 @@ def _return_options(command: ClientCommand) -> dict[str, Token]:
 
 def _matching(session: Session, pattern: str) -> list[StoredMailbox]:
     known = session.mailboxes()
-    return [known[path] for path in sorted(known) if _matches(pattern, path)]
+    wanted = pattern if session.is_utf8 else utf7.decode(pattern)
+    return [known[path] for path in sorted(known) if _matches(wanted, path)]
 
 
 def _matches(pattern: str, path: str) -> bool:
     regex = "".join(
         ".*" if char == "*" else f"[^{DELIMITER}]*" if char == "%" else re.escape(char)
-        for char in utf7.decode(pattern)
+        for char in pattern
     )
     return re.fullmatch(regex, path, re.IGNORECASE) is not None
 
@@ -110,16 +116,12 @@ def _attributes(session: Session, mailbox: StoredMailbox, parents: set[str]) -> 
     return attributes
 
 
-def _name(path: str) -> bytes:
-    return utf7.encode(path).encode("ascii")
-
-
-def _path(command: ClientCommand, at: int = 0) -> str:
-    return reading.mailbox(command.arguments[at])
+def _path(session: Session, command: ClientCommand, at: int = 0) -> str:
+    return session.path(command.arguments[at])
 
 
 def status(session: Session, command: ClientCommand) -> Answer:
-    mailbox = session.mailboxes().get(_path(command))
+    mailbox = session.mailboxes().get(_path(session, command))
     asked = command.arguments[1]
     if mailbox is None:
         return _missing()
@@ -149,11 +151,11 @@ def status_line(session: Session, mailbox: StoredMailbox, asked: list[Token]) ->
             raise ProtocolViolation("Unknown status item")
         value = str(known[item.upper()])
         told += [item.upper(), [value] if item.upper() == "MAILBOXID" else value]
-    return session.line("STATUS", _name(mailbox.path), told)
+    return session.line("STATUS", session.name(mailbox.path), told)
 
 
 def create(session: Session, command: ClientCommand) -> Answer:
-    path = _path(command).removesuffix(DELIMITER)
+    path = _path(session, command).removesuffix(DELIMITER)
     if path in session.mailboxes():
         return Answer("NO [ALREADYEXISTS] Mailbox exists already")
     if not path or len(path) > MOST_PATH:
@@ -164,7 +166,7 @@ def create(session: Session, command: ClientCommand) -> Answer:
 
 
 def delete(session: Session, command: ClientCommand) -> Answer:
-    path = _path(command)
+    path = _path(session, command)
     if path == INBOX:
         return Answer("NO [CANNOT] INBOX cannot be deleted")
     if path not in session.mailboxes():
@@ -174,7 +176,7 @@ def delete(session: Session, command: ClientCommand) -> Answer:
 
 
 def rename(session: Session, command: ClientCommand) -> Answer:
-    path, new = _path(command), _path(command, 1)
+    path, new = _path(session, command), _path(session, command, 1)
     if path not in session.mailboxes():
         return _missing()
     if new in session.mailboxes() or path == INBOX:
@@ -192,7 +194,7 @@ def unsubscribe(session: Session, command: ClientCommand) -> Answer:
 
 
 def _subscription(session: Session, command: ClientCommand, *, is_subscribed: bool) -> Answer:
-    mailbox = session.mailboxes().get(_path(command))
+    mailbox = session.mailboxes().get(_path(session, command))
     if mailbox is None:
         return _missing()
     mailbox.is_subscribed = is_subscribed
@@ -208,7 +210,7 @@ def examine(session: Session, command: ClientCommand) -> Answer:
 
 
 def _open(session: Session, command: ClientCommand, *, is_read_only: bool) -> Answer:
-    mailbox = session.mailboxes().get(_path(command))
+    mailbox = session.mailboxes().get(_path(session, command))
     # RFC 7162 3.2.11: what comes before this was about the mailbox selected until now.
     closed = [session.line("OK", "[CLOSED] Previous mailbox closed")] if session.view else []
     if mailbox is None:
@@ -234,7 +236,7 @@ def _open(session: Session, command: ClientCommand, *, is_read_only: bool) -> An
 
 def append(session: Session, command: ClientCommand) -> Answer:
     """APPEND mailbox [flags] [date] message."""
-    mailbox = session.mailboxes().get(_path(command))
+    mailbox = session.mailboxes().get(_path(session, command))
     if mailbox is None:
         return Answer("NO [TRYCREATE] No such mailbox")
     *options, raw = command.arguments[1:]

@@ -194,7 +194,7 @@ def move(session: Session, command: ClientCommand) -> Answer:
 
 
 def _target(session: Session, command: ClientCommand) -> StoredMailbox | None:
-    return session.mailboxes().get(reading.mailbox(command.arguments[1]))
+    return session.mailboxes().get(session.path(command.arguments[1]))
 
 
 def _copied(session: Session, target: StoredMailbox, messages: list[StoredMessage]) -> str:

@@ -12,7 +12,6 @@ from functools import partial
 from postroom.demo.imap_mailboxes import status_line
 from postroom.demo.imap_session import Answer, Session
 from postroom.demo.mailstore import DELIMITER, StoredMailbox, TreeChange
-from postroom.imap import utf7
 from postroom.imap.errors import ProtocolViolation
 from postroom.imap.server import ClientCommand
 from postroom.imap.tokens import Token
@@ -107,11 +106,12 @@ class MailboxReporter:
 
     def _listed(self, change: TreeChange) -> bytes:
         attributes: list[Token] = ["\\NonExistent"] if change.is_gone else []
-        values: list[Token] = ["LIST", attributes, DELIMITER.encode(), _name(change.path)]
+        values: list[Token] = [
+            "LIST",
+            attributes,
+            DELIMITER.encode(),
+            self._session.name(change.path),
+        ]
         if change.old_path is not None:
-            values.append([b"OLDNAME", [_name(change.old_path)]])
+            values.append([b"OLDNAME", [self._session.name(change.old_path)]])
         return self._session.line(*values)
-
-
-def _name(path: str) -> bytes:
-    return utf7.encode(path).encode("ascii")

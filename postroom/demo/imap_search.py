@@ -52,6 +52,8 @@ def search(session: Session, command: ClientCommand) -> Answer:
         raise ProtocolViolation("No mailbox is selected")
     by_uid = command.name.startswith("UID ")
     options, keys = _options(session, command.arguments)
+    if session.is_utf8 and keys and str(keys[0]).upper() == "CHARSET":
+        return Answer("BAD [BADCHARSET] The charset is UTF-8 already")
     test = Criteria(keys, partial(labels_of, session, view.mailbox)).read_all()
     last_uid = view.uids[-1] if view.uids else 0
     found = [

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from postroom.demo.mailstore import MailStore, StoredMailbox, StoredMessage
+from postroom.demo.mailstore import INBOX, MailStore, StoredMailbox, StoredMessage
+from postroom.imap import reading, utf7
 from postroom.imap.errors import ProtocolViolation
 from postroom.imap.server import encode_values
 from postroom.imap.sets import MOST_NUMBER, UidSet, encode_set, parse_set
@@ -86,6 +87,20 @@ class Session:
 
     def has(self, capability: str) -> bool:
         return capability in self.capabilities
+
+    @property
+    def is_utf8(self) -> bool:
+        """Whether mailbox names are UTF-8 (RFC 6855 3), and no longer modified UTF-7."""
+        return "UTF8=ACCEPT" in self.enabled
+
+    def name(self, path: str) -> bytes:
+        """A mailbox path as it is sent."""
+        return path.encode() if self.is_utf8 else utf7.encode(path).encode("ascii")
+
+    def path(self, value: Token) -> str:
+        """The mailbox path that the client sent."""
+        told = (reading.text(value) or "") if self.is_utf8 else reading.mailbox(value)
+        return INBOX if told.upper() == INBOX else told
 
     def line(self, *values: Token) -> bytes:
         """An untagged line."""

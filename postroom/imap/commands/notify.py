@@ -51,7 +51,10 @@ class EventGroup:
 
 @dataclass(frozen=True, slots=True)
 class Notify(Command[tuple[MailboxStatus, ...]]):
-    """Ask for news of these groups (none: of nothing any more); needs the NOTIFY capability.
+    """Ask for news of these groups; needs the NOTIFY capability.
+
+    Without groups the server tells nothing by itself any more, not even of the selected mailbox
+    (Dovecot then is deaf): whoever wants just that one back asks for a `selected` group.
 
     With `status` the server begins with the counters of every mailbox of the groups but the
     selected one: those are the result.

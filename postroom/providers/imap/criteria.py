@@ -18,6 +18,7 @@ from typing import Any
 
 from postroom.clock import parse_iso
 from postroom.errors import FieldProblem, InvalidInput, Unprocessable
+from postroom.imap import utf7
 from postroom.imap.commands.search import Criterion, Key
 from postroom.imap.dates import date_text
 from postroom.imap.sets import MOST_NUMBER
@@ -31,6 +32,12 @@ class Server:
 
     has: Has
     now_ms: int
+    # Whether names are UTF-8 (UTF8=ACCEPT); a label is a name.
+    is_utf8: bool = False
+
+    def label(self, name: str) -> str:
+        """A label as it is sent."""
+        return name if self.is_utf8 else utf7.encode(name)
 
 
 _SET = re.compile(
@@ -142,9 +149,9 @@ def _labels(field: str, value: Any, server: Server) -> tuple[Criterion, ...]:
     _need(field, server, _GMAIL)
     criteria: list[Criterion] = []
     for label in value.get("has") or ():
-        criteria += [Key("X-GM-LABELS"), str(label)]
+        criteria += [Key("X-GM-LABELS"), server.label(str(label))]
     for label in value.get("not") or ():
-        criteria += [Key("NOT"), Key("X-GM-LABELS"), str(label)]
+        criteria += [Key("NOT"), Key("X-GM-LABELS"), server.label(str(label))]
     return tuple(criteria)
 
 

@@ -87,7 +87,9 @@ class Reading:
         page = wanted_page(asked.page, asked.page_size, asked.cursor)
         path = await self._places.path_of(asked.path, deadline)
         async with self._connections.use(deadline, path) as session:
-            criteria = search_criteria(asked.search, Server(session.has, self._clock.now_ms()))
+            offered = session.connection.offered
+            server = Server(session.has, self._clock.now_ms(), offered.is_utf8)
+            criteria = search_criteria(asked.search, server)
             found = (await session.run(Find(criteria), deadline)).numbers
             return page.answer(len(found), await self._found(session, path, page, found, deadline))
 

@@ -190,6 +190,28 @@ async def test_ids_stay_with_a_message_wherever_it_goes(ends: Ends) -> None:
     assert (moved.email_id, copied.email_id) == (second.email_id, first.email_id)
 
 
+async def test_after_utf8_accept_names_and_texts_are_utf8(ends: Ends) -> None:
+    path = "Entw\u00fcrfe & R&DIE-x"
+    news: list[Unsolicited] = []
+    client = await ends.client(news)
+    assert await client.run(Enable(("UTF8=ACCEPT",)), soon()) == {"UTF8=ACCEPT"}
+    await client.run(Create(path), soon())
+    assert path in ends.store.mailboxes("bob")
+    assert path in [found.path for found in await client.run(ListMailboxes(), soon())]
+    only = ListMailboxes(pattern="Entw\u00fcrfe*", return_status=("MESSAGES",))
+    assert [found.status.path for found in await client.run(only, soon())] == [path]
+    ends.store.deliver("bob", "Subject: caf\u00e9\r\n\r\nx".encode(), path)
+    assert (await client.run(Status(path), soon())).messages == 1
+    await client.run(Select(path), soon())
+    assert await client.run(Search(("TEXT", "caf\u00e9")), soon()) == (1,)
+    await client.run(Copy("1", path), soon())
+    await client.run(Notify((EventGroup("personal", EVENTS),)), soon())
+    await client.run(Rename(path, "\u65e5\u672c"), soon())
+    await client.run(Noop(), soon())
+    listed = [value.mailbox for value in news if isinstance(value, Listed)]
+    assert [(found.path, found.old_path) for found in listed] == [("\u65e5\u672c", path)]
+
+
 class Gmail:
     """An account of labels with one message in its inbox."""
 

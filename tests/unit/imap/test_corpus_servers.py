@@ -14,9 +14,11 @@ from postroom.imap.commands import (
     GetQuotaRoot,
     Id,
     ListMailboxes,
+    Move,
     Namespace,
     Noop,
     Notify,
+    Rename,
     Search,
     Select,
     Sort,
@@ -354,3 +356,30 @@ def test_numbers_of_nothing_and_answers_under_a_false_name() -> None:
     assert told.client.offered.has("IDLE")
     selected = told.run(3, Select("INBOX"))
     assert (selected.exists, selected.uid_validity, selected.uid_next) == (0, 0, 1)
+
+
+def test_rev2() -> None:
+    told = Transcript("rev2-session")
+    assert told.run(2, Enable(("IMAP4rev2",))) == {"IMAP4REV2"}
+    assert told.client.is_utf8
+    items = ("MESSAGES", "UNSEEN", "SIZE", "DELETED")
+    listed = by_path(told.run(3, ListMailboxes(return_status=items)))
+    assert (listed["INBOX"].status.size, listed["INBOX"].status.deleted) == (71191, 2)
+    assert listed["Entw\u00fcrfe/&-x"].has("\\NonExistent")
+    sent = listed["\u9001\u4fe1\u6e08\u307f"]
+    assert (sent.delimiter, sent.status.messages) == (None, 2)
+    selected = told.run(4, Select("INBOX"))
+    assert (selected.exists, selected.uid_validity, selected.uid_next) == (172, 3857529045, 4392)
+    assert told.run(5, Search()) == (2, 10, 11)
+    assert told.run(6, Search()) == ()
+    (message,) = told.run(7, ALL)
+    assert message.envelope.subject == "Gr\u00fc\u00dfe".encode()
+    assert message.envelope.from_[0].host == "ex\u00e4mple.com".encode()
+    assert message.sections["BINARY 1"] == b"abc\r\n"
+    moved = told.run(8, Move("42:43", "x"))
+    assert (moved.uid_validity, moved.destination) == (432432, (1202, 1203))
+    assert [type(value) for value in told.news] == [Vanished]
+    told.run(9, Rename("Alt", "Neu"))
+    opened = told.run(10, Select("Neu", read_only=True))
+    assert (opened.exists, opened.is_read_only, opened.uid_validity) == (0, True, 3857529046)
+    assert told.rest() == [Bye("Going down")]

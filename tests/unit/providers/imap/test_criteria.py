@@ -119,6 +119,10 @@ def test_gmail_and_object_ids_use_their_extension() -> None:
     found = search_criteria({"labels": {"has": ["a"], "not": ["b"]}}, server("X-GM-EXT-1"))
     label = Key("X-GM-LABELS")
     assert found == (label, "a", Key("NOT"), label, "b")
+    search = {"labels": {"has": ["\u00e4"]}}
+    assert search_criteria(search, server("X-GM-EXT-1")) == (label, "&AOQ-")
+    utf8 = Server({"X-GM-EXT-1"}.__contains__, NOW_MS, is_utf8=True)
+    assert search_criteria(search, utf8) == (label, "\u00e4")
 
 
 def test_terms_of_api_accounts_are_unsupported() -> None:
