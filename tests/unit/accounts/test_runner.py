@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from postroom.accounts import runner
 from postroom.clock import Deadline, SystemClock
 from postroom.errors import WorkerNotAvailable
 from postroom.model.operations import ListMailboxes
@@ -115,6 +116,23 @@ async def test_a_deleted_account_is_let_go(store: Store, dovecot: Dovecot) -> No
 
         await here.until(is_gone)
         assert [key async for key in keys_of(store)] == []
+
+
+async def test_an_account_that_vanished_without_a_wake_up_is_let_go_by_the_slow_look(
+    store: Store, dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "LOOK_S", 0.05)
+    monkeypatch.setattr(runner, "RECORDS_LOOK_S", 0.3)
+    async with world(store) as here:
+        await here.register(imap_account("a", "runner11", dovecot.port))
+        await here.until_state("a", "connected")
+        # Restored from an older dump, say: nothing is published, no owner changes.
+        await store.command("DEL", store.keys.account("a"))
+
+        async def is_gone() -> bool:
+            return not here.runner.held
+
+        await here.until(is_gone)
 
 
 async def keys_of(store: Store) -> AsyncIterator[bytes]:
