@@ -37,12 +37,14 @@ _LAST_UID = 0xFFFFFFFF
 class Portion:
     """A part of the difference, with the masks of what was added.
 
-    `listed_to` is set by a full comparison: up to that UID everything has been listed.
+    `listed_to` is set by a full comparison: up to that UID everything has been listed. Unless it
+    `is_last`, the server is asked for more before anything else is recorded.
     """
 
     difference: Difference
     listed: Entries = field(default_factory=dict)
     listed_to: int | None = None
+    is_last: bool = True
 
 
 class Looks:
@@ -75,11 +77,11 @@ class Looks:
             return None
         return Portion(Difference(part.added, tuple(gone), part.changed), listed)
 
-    async def full(self, known: Known, selected: Selected) -> AsyncIterator[Portion]:
-        """The whole comparison; of a mailbox that is not complete, what was not listed yet."""
+    async def full(
+        self, known: Known, selected: Selected, first: int = 1
+    ) -> AsyncIterator[Portion]:
+        """The comparison of every message from the UID `first` on."""
         index = await self._desk.load_all(known)
-        cursor = known.cursor
-        first = 1 if cursor.is_complete else cursor.uid_next
         if not selected.exists:
             yield await self._emptied(index.entries())
             return
@@ -91,9 +93,9 @@ class Looks:
             inside = self._inside(listed.entries, listed.first, last)
             total += len(inside)
             missing |= recorded.keys() - inside.keys()
-            yield Portion(
-                compare_part(recorded, inside), inside, listed.last or max(inside, default=0)
-            )
+            difference = compare_part(recorded, inside)
+            listed_to = listed.last or max(inside, default=0)
+            yield Portion(difference, inside, listed_to, is_last=listed.last is None)
         is_counted = total == selected.exists and first == 1 and not self._news.has_grown
         gone = sorted(missing) if is_counted else await self._proved(sorted(missing))
         if gone:

@@ -71,7 +71,7 @@ class Recording:
         """Record what a look found; `portion.listed` has the masks of the added messages."""
         difference, listed = portion.difference, portion.listed
         self._known.found += difference.count
-        await self._flush()
+        await self.flush()
         for gone in batches(difference.removed, EVENT_BATCH):
             await self._remove(gone)
         for steps in batches(difference.changed, EVENT_BATCH):
@@ -79,9 +79,12 @@ class Recording:
         fresh, silent = await self._arrival.sort(self._known.cursor, difference.added)
         await self.announce(fresh, listed)
         for uids in batches(silent, SILENT_BATCH):
-            await self._flush()
+            await self.flush()
             self._waiting = {uid: listed[uid] for uid in uids}
         self._listed_to = portion.listed_to or 0
+        if not portion.is_last:
+            # The link may die before the next range: what was listed is not listed again.
+            await self.flush()
 
     async def announce(self, fresh: Sequence[int], listed: Entries) -> None:
         """Read new messages in detail and record each batch with its events."""
@@ -143,7 +146,7 @@ class Recording:
     def _id(self, uid: int) -> str:
         return message_id(MessageKey(self._known.cursor.number, uid))
 
-    async def _flush(self) -> None:
+    async def flush(self) -> None:
         """Write the silent step that waits, and how far the mailbox has been listed with it."""
         waiting, listed_to = self._waiting, self._listed_to
         self._waiting, self._listed_to = {}, 0

@@ -99,8 +99,7 @@ async def _pass(opened: Opened, current: Known, heard: News, *, has_resynced: bo
         else:
             look = Look.FULL
     if look is Look.FULL:
-        async for portion in looks.full(current, selected):
-            await recording.record(portion)
+        await _list_all(opened, current, looks, recording)
     is_resumed = not before.is_complete and before.uid_next > 1
     if is_resumed:
         # What was listed in an earlier attempt may have changed since: look again.
@@ -118,3 +117,18 @@ async def _pass(opened: Opened, current: Known, heard: News, *, has_resynced: bo
             path=before.path,
             messages=current.found,
         )
+
+
+async def _list_all(opened: Opened, current: Known, looks: Looks, recording: Recording) -> None:
+    """A full comparison; of a mailbox that is not complete, of what was not listed yet."""
+    selected, cursor = opened.selected, current.cursor
+    first = 1 if cursor.is_complete else cursor.uid_next
+    async for portion in looks.full(current, selected, first):
+        await recording.record(portion)
+    if cursor.is_complete or opened.news.has_shrunk:
+        return
+    await recording.flush()
+    if current.cursor.messages < selected.exists:
+        # What is missing now would be told as new later: a short listing has to come twice.
+        async for portion in looks.full(current, selected):
+            await recording.record(portion)

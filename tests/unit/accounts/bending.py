@@ -13,9 +13,18 @@ from postroom.demo.imapd import ImapServer
 from postroom.demo.mailstore import MailStore
 from postroom.imap.server import ClientCommand
 from tests.fakes.dovecot import message
+from tests.unit.accounts.watching import World
 
 # Called with the number of the command on its connection, the session, the command, its answer.
+# A TimeoutError ends the connection instead of an answer.
 Bend = Callable[[int, Session, ClientCommand, Answer], None]
+# What a server offers: (hidden, also), as `bent` takes them.
+PROFILES = {
+    "qresync": ((), ("QRESYNC", "ESEARCH")),
+    "condstore": ((), ()),
+    "plain": (("CONDSTORE",), ()),
+}
+every_profile = pytest.mark.parametrize(("hidden", "also"), PROFILES.values(), ids=PROFILES.keys())
 HOUR_MS = 3_600_000
 LONG_AGO = "2001-01-01T00:00:00.000Z"
 
@@ -54,3 +63,21 @@ async def bent(
         yield server
     finally:
         await server.stop()
+
+
+async def flags_as_told(here: World) -> dict[str, tuple[str, ...]]:
+    """Subject -> flags as a client knows them who heard all events."""
+    known: dict[str, tuple[str, ...]] = {}
+    subjects: dict[str, str] = {}
+    for event in await here.events("a"):
+        data = event.data
+        if event.event == "messageNew":
+            assert data["id"] not in subjects, "announced twice"
+            subjects[data["id"]] = data["subject"]
+            known[data["subject"]] = tuple(sorted(data.get("flags") or ()))
+        elif event.event == "messageDeleted":
+            assert data["id"] in subjects, "gone, never announced"
+            known.pop(subjects.pop(data["id"]))
+        elif event.event == "messageUpdated":
+            known[subjects[data["id"]]] = tuple(sorted(data["changes"]["flags"]["value"]))
+    return known

@@ -18,7 +18,7 @@ from postroom.providers.imap.rounds import Rounds
 from postroom.providers.imap.watch import WatchLimits
 from postroom.store.connection import Store
 from tests.fakes.dovecot import message
-from tests.unit.accounts.bending import LONG_AGO, bent, mail_of
+from tests.unit.accounts.bending import LONG_AGO, bent, every_profile, flags_as_told, mail_of
 from tests.unit.accounts.watching import World, imap_account, world
 
 # The dialogue up to IDLE and one more pass.
@@ -30,29 +30,7 @@ def mail() -> MailStore:
     return mail_of(4)
 
 
-async def flags_as_told(here: World) -> dict[str, tuple[str, ...]]:
-    """Subject -> flags as a client knows them who heard all events."""
-    known: dict[str, tuple[str, ...]] = {}
-    subjects: dict[str, str] = {}
-    for event in await here.events("a"):
-        data = event.data
-        if event.event == "messageNew":
-            assert data["id"] not in subjects, "announced twice"
-            subjects[data["id"]] = data["subject"]
-            known[data["subject"]] = tuple(sorted(data.get("flags") or ()))
-        elif event.event == "messageDeleted":
-            assert data["id"] in subjects, "gone, never announced"
-            known.pop(subjects.pop(data["id"]))
-        elif event.event == "messageUpdated":
-            known[subjects[data["id"]]] = tuple(sorted(data["changes"]["flags"]["value"]))
-    return known
-
-
-@pytest.mark.parametrize(
-    ("hidden", "also"),
-    [((), ("QRESYNC", "ESEARCH")), ((), ()), (("CONDSTORE",), ())],
-    ids=["qresync", "condstore", "plain"],
-)
+@every_profile
 @pytest.mark.parametrize("step", STEPS)
 async def test_what_changes_at_any_step_is_told_exactly_once(
     monkeypatch: pytest.MonkeyPatch,
