@@ -6,7 +6,7 @@ from __future__ import annotations
 from postroom.demo.gmail import Labels
 from postroom.demo.imap_session import Answer, Session, View
 from postroom.demo.mailstore import StoredMailbox, StoredMessage
-from postroom.imap import reading, utf7
+from postroom.imap import reading
 from postroom.imap.server import ClientCommand
 from postroom.imap.tokens import Token
 
@@ -34,7 +34,7 @@ def labels_of(session: Session, mailbox: StoredMailbox, message: StoredMessage) 
     """The labels as they are sent."""
     labels = _labels(session)
     names = labels.of(mailbox, message) if labels is not None else []
-    return [utf7.encode(name).encode("ascii") for name in names]
+    return [session.name(name) for name in names]
 
 
 def store_labels(

@@ -202,7 +202,7 @@ class Criteria:
     def label(self) -> Test:
         wanted = self._text().lower()
         return lambda found: (
-            wanted in [known.decode("ascii").lower() for known in self._labels_of(found.message)]
+            wanted in [known.decode().lower() for known in self._labels_of(found.message)]
         )
 
     def since(self) -> Test:
