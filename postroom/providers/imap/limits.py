@@ -9,6 +9,7 @@ from postroom.model.account import Account
 
 # Contract I8: a connection that lived this long starts the back-off over.
 SETTLED_S = 300.0
+BUSY_RECONNECTS = 20
 # A mailbox that never holds still is left for the next round after so many passes (I8).
 MOST_PASSES = 5
 
@@ -28,6 +29,8 @@ class WatchLimits:
     proof_s: float = 10.0
     # In a round over very many mailboxes the main one is looked at this often.
     return_s: float = 10.0
+    # More than BUSY_RECONNECTS within this are too many, whoever asks for them (I1, contract I8).
+    busy_s: float = 60.0
     reconnect: Backoff = RECONNECT
     refused: Backoff = REFUSED_LOGIN
 

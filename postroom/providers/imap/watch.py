@@ -33,7 +33,13 @@ from postroom.providers.imap.desk import Desk
 from postroom.providers.imap.hearing import Ear, Hearing, pause
 from postroom.providers.imap.hints import Hints, ask_for_hints, renounce_hints
 from postroom.providers.imap.history import History
-from postroom.providers.imap.limits import MOST_PASSES, SETTLED_S, WatchLimits, resync_delay_s
+from postroom.providers.imap.limits import (
+    BUSY_RECONNECTS,
+    MOST_PASSES,
+    SETTLED_S,
+    WatchLimits,
+    resync_delay_s,
+)
 from postroom.providers.imap.passes import News
 from postroom.providers.imap.rounds import Rounds
 from postroom.providers.imap.subconnections import Subconnections
@@ -42,9 +48,6 @@ __all__ = ["ImapWatcher", "WatchLimits"]
 
 log = get_logger("providers.imap")
 
-# Contract I8.
-BUSY_RECONNECTS = 20
-BUSY_WINDOW_S = 60.0
 # A round for the sake of a hint comes after so many times its own length: hints cost a tenth.
 HINTED_SHARE = 10
 
@@ -267,10 +270,10 @@ class ImapWatcher:
     async def _hold_back(self) -> None:
         """Bounded attempts (I1), whoever asks for them: contract I8 has 20 reconnects a minute."""
         now_s = self._clock.steady_s()
-        recent = [at_s for at_s in self._connects if now_s - at_s < BUSY_WINDOW_S]
+        recent = [at_s for at_s in self._connects if now_s - at_s < self._limits.busy_s]
         if len(recent) > BUSY_RECONNECTS:
             log.warning("connection.busy", account=self._desk.account.account)
-            await self._clock.sleep(BUSY_WINDOW_S - (now_s - recent[0]))
+            await self._clock.sleep(self._limits.busy_s - (now_s - recent[0]))
         self._connects = [*recent[-BUSY_RECONNECTS:], self._clock.steady_s()]
 
 

@@ -15,7 +15,7 @@ from postroom.demo.mailstore import MailStore
 from postroom.imap.server import ClientCommand
 from postroom.net.wire import Wire
 from postroom.providers.imap import history
-from postroom.providers.imap.watch import BUSY_RECONNECTS, WatchLimits
+from postroom.providers.imap.limits import BUSY_RECONNECTS, WatchLimits
 from postroom.store.connection import Store
 from tests.fakes.dovecot import message
 from tests.unit.accounts.test_injected import bent
@@ -187,7 +187,7 @@ async def test_reconnects_on_request_are_bounded_too(
     monkeypatch.setattr(ImapServer, "_serve", counted)
     server = ImapServer(mail)
     await server.start()
-    async with world(store, QUICK) as here:
+    async with world(store, WatchLimits(reconnect=QUICK.reconnect)) as here:
         await connected(here, server)
         for _ in range(3 * BUSY_RECONNECTS):
             here.watcher("a").request_reconnect()

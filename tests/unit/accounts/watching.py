@@ -32,6 +32,7 @@ PATIENCE_S = 10.0
 # Retries as fast as a test wants them.
 QUICK = WatchLimits(
     proof_s=0.05,
+    busy_s=0.5,
     reconnect=Backoff(first_ms=50, factor=1.0),
     refused=Backoff(first_ms=50, factor=1.0),
 )
