@@ -46,6 +46,8 @@ PLAIN_PORT = 143
 IDLE_ANSWER_S = 30.0
 # What TLS may take to say good-bye before the socket is dropped.
 CLOSE_S = 1.0
+# A server that has said BYE and stays is not waited for until the deadline.
+AFTER_BYE_S = 1.0
 # An IDLE is renewed this much before the connection would count as silent for too long.
 RENEWED_EARLY = 0.8
 
@@ -109,7 +111,7 @@ class ImapConnection:
         connection._note(f"connected to {endpoint.host}:{endpoint.port}")
         is_ready = False
         try:
-            async with connection._setting_up():
+            async with connection.setting_up():
                 await connection._begin(deadline)
             is_ready = True
         finally:
@@ -147,7 +149,7 @@ class ImapConnection:
         """Log in; AuthenticationRefused when the server says so, else ConnectFailed (I5)."""
         greeting = self._client.greeting
         told = self._client.capabilities_told
-        async with self._setting_up():
+        async with self.setting_up():
             if greeting is None or greeting.status != "PREAUTH":
                 await log_in(self.run, self.offered, credentials, deadline)
             if self._client.capabilities_told == told:
@@ -243,10 +245,20 @@ class ImapConnection:
 
     async def _read(self) -> bytes:
         """What the server says next, within the time that it may be silent for."""
+        if self._client.bye is not None:
+            return await self._read_the_end()
         if self._terms.silence_s is None:
             return await self._wire.read()
         async with asyncio.timeout(self._terms.silence_s):
             return await self._wire.read()
+
+    async def _read_the_end(self) -> bytes:
+        """After BYE only the answer to LOGOUT may come, and the end (RFC 9051 7.1.5)."""
+        try:
+            async with asyncio.timeout(AFTER_BYE_S):
+                return await self._wire.read()
+        except TimeoutError:
+            raise WireEnded(None) from None
 
     async def _listen(self, wake: asyncio.Event, at_most_s: float) -> None:
         """Wait for news, for `wake`, or for the end of the time."""
@@ -325,7 +337,7 @@ class ImapConnection:
         return ConnectionClosing(text, log={"cause": type(cause).__name__ if cause else None})
 
     @asynccontextmanager
-    async def _setting_up(self) -> AsyncIterator[None]:
+    async def setting_up(self) -> AsyncIterator[None]:
         """While a connection is being made, every failure is one of connecting (I5)."""
         try:
             yield

@@ -111,6 +111,7 @@ async def set_up(product: Product, ask: Witness, hooks: WebhookReceiver) -> None
 async def register(ask: Witness, body: dict[str, Any], hooks: WebhookReceiver) -> None:
     """The account, first with a wrong password, then with the right one."""
     own = {
+        "logs": True,
         "webhooks": with_login(hooks.url, OWN_HOOK_LOGIN),
         "webhooksCustomHeaders": [{"key": "X-Own", "value": OWN_HEADER}],
     }
@@ -143,7 +144,27 @@ async def use(dovecot: Dovecot, product: Product, ask: Witness, hooks: WebhookRe
     await ask("PUT", f"/v1/account/{USER}", {"proxy": f"socks5://u:{PROXY_LOGIN}@127.0.0.1:9"})
     for path in (f"/v1/account/{USER}", "/v1/accounts", "/v1/outbox"):
         await ask("GET", path)
+    await see_the_log(product, ask)
     await eventually(lambda: named(hooks, "messageDeliveryError"))
+
+
+async def see_the_log(product: Product, ask: Witness) -> None:
+    """The protocol log: of the refused and the right login, and of the proxy that is not there."""
+
+    async def lines() -> list[dict[str, str]]:
+        reply = await product.call("GET", f"/v1/logs/{USER}")
+        ask.answers.append(f"log: {reply.headers} {reply.body!r}")
+        assert PASSWORD not in reply.body.decode()
+        return [json.loads(line) for line in reply.body.splitlines()]
+
+    async def is_told() -> bool:
+        told = [line["text"] for line in await lines()]
+        return all(
+            any(text in one for one in told)
+            for text in ("AUTHENTICATE PLAIN ******", "AUTHENTICATIONFAILED", "ECONNREFUSED")
+        )
+
+    await eventually(is_told)
 
 
 async def ask_for_tokens(product: Product, ask: Witness) -> str:

@@ -112,11 +112,12 @@ async def connect(
         raise
     try:
         await connection.login(credentials, deadline)
-        if connection.has("ID"):
-            await _tolerated(connection, Id(dict(chosen.client)), deadline)
-        await _enable(connection, _wanted(server, use), deadline)
-        if use is Use.ANSWERING and chosen.rules.compresses:
-            await _compress(connection, deadline)
+        async with connection.setting_up():
+            if connection.has("ID"):
+                await _tolerated(connection, Id(dict(chosen.client)), deadline)
+            await _enable(connection, _wanted(server, use), deadline)
+            if use is Use.ANSWERING and chosen.rules.compresses:
+                await _compress(connection, deadline)
     except BaseException:
         await connection.close()
         raise
