@@ -70,18 +70,17 @@ def search(session: Session, command: ClientCommand) -> Answer:
 
 def _options(
     session: Session, arguments: tuple[Token, ...]
-) -> tuple[frozenset[str] | None, tuple[Token, ...]]:
+) -> tuple[list[str] | None, tuple[Token, ...]]:
     if not session.has("ESEARCH") or len(arguments) < 2 or not isinstance(arguments[1], list):
         return None, arguments
     if str(arguments[0]).upper() != "RETURN":
         return None, arguments
     # RFC 4731 3.1: an empty list means ALL.
-    names = [str(name).upper() for name in arguments[1]] or ["ALL"]
-    return frozenset(names), arguments[2:]
+    return [str(name).upper() for name in arguments[1]] or ["ALL"], arguments[2:]
 
 
 def _extended(
-    session: Session, command: ClientCommand, options: frozenset[str], found: list[int]
+    session: Session, command: ClientCommand, options: list[str], found: list[int]
 ) -> bytes:
     values: list[Token] = ["ESEARCH", ["TAG", command.tag.encode("ascii")]]
     if command.name.startswith("UID "):
@@ -92,7 +91,18 @@ def _extended(
         for name in ("MIN", "MAX", "ALL"):
             values += [name, least_most[name]] if name in options else []
     values += ["COUNT", str(len(found))] if "COUNT" in options else []
+    if "PARTIAL" in options and session.has("PARTIAL"):
+        asked = options[options.index("PARTIAL") + 1]
+        part = _part(asked, found)
+        values += ["PARTIAL", [asked, encode_set(part) if part else None]]
     return session.line(*values)
+
+
+def _part(asked: str, found: list[int]) -> list[int]:
+    """RFC 9394 3.1: `1:20` are the first twenty, `-1:-20` the last."""
+    first, _, last = asked.partition(":")
+    low, high = sorted((abs(int(first)), abs(int(last))))
+    return (found[::-1] if first.startswith("-") else found)[low - 1 : high]
 
 
 class Criteria:

@@ -28,7 +28,9 @@ CAPABILITIES = (
     *("UIDPLUS", "MOVE", "UNSELECT", "SPECIAL-USE", "LIST-EXTENDED", "LIST-STATUS", "CONDSTORE"),
 )
 # What it can do besides, for tests: NOTIFY, stable ids, and (with `demo.gmail`) labels.
-EXTENSIONS = ("QRESYNC", "ESEARCH", "NOTIFY", "OBJECTID", "UTF8=ACCEPT", "X-GM-EXT-1")
+EXTENSIONS = (
+    *("QRESYNC", "ESEARCH", "PARTIAL", "NOTIFY", "OBJECTID", "UTF8=ACCEPT", "X-GM-EXT-1"),
+)
 # A client that holds its connection open without a word (RFC 9051 5.4: at least 30 minutes).
 IDLE_CONNECTION_S = 1860.0
 # Appended messages; a demonstration needs no more.

@@ -139,16 +139,16 @@ class LoginPhase:
         self.is_over = True
         return _line(f"* BYE {text}")
 
-    def capability(self, command: ClientCommand) -> bytes:
+    def _capability(self, command: ClientCommand) -> bytes:
         return _line(f"* CAPABILITY {self._capabilities}") + _done(command)
 
-    def noop(self, command: ClientCommand) -> bytes:
+    def _noop(self, command: ClientCommand) -> bytes:
         return _done(command)
 
-    def logout(self, command: ClientCommand) -> bytes:
+    def _logout(self, command: ClientCommand) -> bytes:
         return self._show_out("Good-bye") + _done(command)
 
-    def identify(self, command: ClientCommand) -> bytes:
+    def _identify(self, command: ClientCommand) -> bytes:
         told = reading.parameters(command.arguments[0] if command.arguments else None)
         self.client = dict(list(told.items())[:MOST_FIELDS])
         words: list[Token] = [
@@ -156,14 +156,14 @@ class LoginPhase:
         ]
         return b"* ID " + encode_values([words or None]) + b"\r\n" + _done(command)
 
-    def login(self, command: ClientCommand) -> bytes:
+    def _login(self, command: ClientCommand) -> bytes:
         words = [reading.text(word) for word in command.arguments]
         if len(words) != 2 or words[0] is None or words[1] is None:
             return self._bad(command.tag, "A user and a password are expected")
         self.asked = LoginAsked(command.tag, words[0], words[1])
         return b""
 
-    def authenticate(self, command: ClientCommand) -> bytes:
+    def _authenticate(self, command: ClientCommand) -> bytes:
         mechanism, *response = [reading.text(word) or "" for word in command.arguments] or [""]
         if mechanism.upper() != "PLAIN":
             return _line(f"{command.tag} NO [CANNOT] Only PLAIN is supported")
@@ -195,10 +195,10 @@ def _done(command: ClientCommand) -> bytes:
 
 
 _COMMANDS: dict[str, Callable[[LoginPhase, ClientCommand], bytes]] = {
-    "CAPABILITY": LoginPhase.capability,
-    "ID": LoginPhase.identify,
-    "NOOP": LoginPhase.noop,
-    "LOGIN": LoginPhase.login,
-    "AUTHENTICATE": LoginPhase.authenticate,
-    "LOGOUT": LoginPhase.logout,
+    "CAPABILITY": LoginPhase._capability,
+    "ID": LoginPhase._identify,
+    "NOOP": LoginPhase._noop,
+    "LOGIN": LoginPhase._login,
+    "AUTHENTICATE": LoginPhase._authenticate,
+    "LOGOUT": LoginPhase._logout,
 }

@@ -37,6 +37,9 @@ Wanted = Literal["ALL", "MIN", "MAX", "COUNT"]
 class Find(Command[Found]):
     """What matches, as ranges; `wanted` says what of it the caller looks at.
 
+    `last` = (from, to) asks for that part of what matches only, counted from the highest: (1, 20)
+    are the 20 highest (PARTIAL, RFC 9394). It needs the extension; the count is told with it.
+
     With `save` the server remembers the numbers as `$` for the next command of this mailbox
     (SEARCHRES, RFC 5182); without the extension nothing is saved.
     """
@@ -45,19 +48,29 @@ class Find(Command[Found]):
     by_uid: bool = True
     wanted: tuple[Wanted, ...] = ("ALL",)
     save: bool = False
+    last: tuple[int, int] | None = None
 
     def start(self, offered: Offered) -> Exchange[Found]:
-        gathering = _Gathering()
+        gathering = _Gathering(is_part=self.last is not None)
         return Exchange(self._line(offered), gathering.finish, gathering.take)
 
     def _line(self, offered: Offered) -> tuple[bytes, ...]:
         line = Line(offered).raw("UID SEARCH" if self.by_uid else "SEARCH")
         if offered.has("ESEARCH"):
-            saved = ("SAVE",) if self.save and offered.has("SEARCHRES") else ()
-            line.raw(f"RETURN ({' '.join((*self.wanted, *saved))})")
+            line.raw(f"RETURN ({' '.join(self._options(offered))})")
         charset(line, self.criteria)
         write_criteria(line, self.criteria)
         return line.end()
+
+    def _options(self, offered: Offered) -> list[str]:
+        # RFC 9394 3.1: PARTIAL and ALL exclude each other.
+        options: list[str] = [name for name in self.wanted if self.last is None or name != "ALL"]
+        if self.last is not None:
+            options += ["COUNT"] if "COUNT" not in options else []
+            options.append(f"PARTIAL -{self.last[0]}:-{self.last[1]}")
+        if self.save and offered.has("SEARCHRES"):
+            options.append("SAVE")
+        return options
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +93,7 @@ class Search(Command[tuple[int, ...]]):
 class _Gathering:
     """The answers so far; servers have split one over several lines."""
 
+    is_part: bool
     found: list[Found] = field(default_factory=list)
     count: int = 0
 
@@ -102,7 +116,7 @@ class _Gathering:
             numbers,
             _first(one.least for one in found) or numbers.least,
             _first(one.most for one in found) or numbers.most,
-            _counted(found, numbers),
+            _counted(found, numbers, is_part=self.is_part),
             _first(one.modseq for one in found),
         )
 
@@ -114,9 +128,10 @@ def _belonging(found: list[Found], tag: str) -> list[Found]:
     return ours or found
 
 
-def _counted(found: list[Found], numbers: UidSet) -> int:
+def _counted(found: list[Found], numbers: UidSet, *, is_part: bool) -> int:
+    """The numbers count for more than what is said of them, unless they are a part."""
     told = _first(one.count for one in found)
-    return len(numbers) if told is None or len(numbers) else told
+    return len(numbers) if told is None or (numbers.ranges and not is_part) else told
 
 
 def _first(values: Iterable[int | None]) -> int | None:

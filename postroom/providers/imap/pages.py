@@ -35,6 +35,12 @@ class Page:
         high = total - self.number * self.size
         return (max(1, high - self.size + 1), high) if high >= 1 else None
 
+    @property
+    def last(self) -> tuple[int, int]:
+        """The page's places counted from the highest, from 1."""
+        start = self.number * self.size
+        return start + 1, start + self.size
+
     def cut(self, found: UidSet) -> list[int]:
         """The page's share of found UIDs, highest first (B6); the others stay ranges."""
         return found.highest(self.number * self.size, self.size)

@@ -14,10 +14,10 @@ import msgspec
 from postroom.clock import Clock, Deadline
 from postroom.errors import MessageNotFound
 from postroom.imap.commands.fetch import Fetch
-from postroom.imap.commands.search import Find
+from postroom.imap.commands.search import Criterion, Find
 from postroom.imap.commands.store import Store
 from postroom.imap.errors import ImapRefused
-from postroom.imap.sets import UidSet, encode_set
+from postroom.imap.sets import encode_set
 from postroom.imap.types import BodyPart, FetchedMessage
 from postroom.mime.headers import first
 from postroom.model.ids import MessageKey, parse_text_id
@@ -90,8 +90,8 @@ class Reading:
             offered = session.connection.offered
             server = Server(session.has, self._clock.now_ms(), offered.is_utf8)
             criteria = search_criteria(asked.search, server)
-            found = (await session.run(Find(criteria), deadline)).numbers
-            return page.answer(len(found), await self._found(session, path, page, found, deadline))
+            total, uids = await _search(session, criteria, page, deadline)
+            return page.answer(total, await self._found(session, path, uids, deadline))
 
     async def get_message(self, asked: GetMessage, deadline: Deadline) -> MessageDetail:
         """One message in full (contract C2 to C4)."""
@@ -160,14 +160,8 @@ class Reading:
         )
 
     async def _found(
-        self,
-        session: Session,
-        path: str,
-        page: Page,
-        found: UidSet,
-        deadline: Deadline,
+        self, session: Session, path: str, uids: list[int], deadline: Deadline
     ) -> list[MessageSummary]:
-        uids = page.cut(found)
         if not uids:
             return []
         items = summary_items(session.has, previews=len(uids))
@@ -185,6 +179,20 @@ class Reading:
             for message in messages
             if message.uid is not None
         ]
+
+
+async def _search(
+    session: Session, criteria: tuple[Criterion, ...], page: Page, deadline: Deadline
+) -> tuple[int, list[int]]:
+    """How many messages match, and the UIDs of the page's share.
+
+    A server with PARTIAL (RFC 9394) sends no more than that; of others the ranges are cut here.
+    """
+    if session.has("PARTIAL") and session.has("ESEARCH"):
+        part = await session.run(Find(criteria, last=page.last), deadline)
+        return part.count or 0, part.numbers.highest(0, page.size)
+    found = (await session.run(Find(criteria), deadline)).numbers
+    return len(found), page.cut(found)
 
 
 async def fetch_one(session: Session, uid: int, items: str, deadline: Deadline) -> FetchedMessage:

@@ -65,6 +65,17 @@ def test_every_answer_tells_the_same(answer: bytes) -> None:
         assert play(Find(), answer, at=at)[0] == whole
 
 
+def test_a_part_of_what_matches_comes_with_the_count_of_all() -> None:
+    wanted = Find(("SEEN",), last=(21, 40))
+    assert line(wanted, "ESEARCH PARTIAL") == b"UID SEARCH RETURN (COUNT PARTIAL -21:-40) SEEN"
+    answer = b'* ESEARCH (TAG "P1") UID PARTIAL (-21:-40 7,9:11) COUNT 5000\r\nP1 OK\r\n'
+    found, _ = play(wanted, answer, "ESEARCH PARTIAL")
+    assert (list(found.numbers), found.count) == ([7, 9, 10, 11], 5000)
+    answer = b'* ESEARCH (TAG "P1") UID PARTIAL (-21:-40 NIL) COUNT 5\r\nP1 OK\r\n'
+    found, _ = play(wanted, answer, "ESEARCH PARTIAL")
+    assert (list(found.numbers), found.count) == ([], 5)
+
+
 def test_the_answer_with_the_right_tag_counts() -> None:
     answer = b'* ESEARCH (TAG "P9") UID ALL 7\r\n* ESEARCH (TAG "P1") UID ALL 2\r\nP1 OK\r\n'
     assert play(Search(), answer)[0] == (2,)

@@ -188,3 +188,26 @@ async def test_other_servers_have_no_labels(store: Store) -> None:
         await other.answering.update_message(change, soon())
     await other.answering.close()
     await server.stop()
+
+
+@pytest.mark.parametrize("also", [(), ("ESEARCH",), ("ESEARCH", "PARTIAL")])
+async def test_pages_of_a_search_are_the_same_however_the_server_answers(
+    store: Store, also: tuple[str, ...]
+) -> None:
+    mail = MailStore()
+    mail.add_account("bob", "secret")
+    server = ImapServer(mail, also=also)
+    await server.start()
+    for at in range(7):
+        mail.deliver("bob", message(f"m{at}"))
+    person = Person(mail, server.port, store)
+    await Accounts(store, Sealer(None), CLOCK).create(person.account, [])
+    for page, subjects in ((0, ["m6", "m5", "m4"]), (2, ["m0"]), (3, [])):
+        asked = SearchMessages(path="INBOX", search={"seen": False}, page=page, page_size=3)
+        found = await person.answering.search_messages(asked, soon())
+        assert (found.total, found.pages) == (7, 3)
+        assert [one.subject for one in found.messages] == subjects
+    nothing = SearchMessages(path="INBOX", search={"subject": "x"})
+    assert (await person.answering.search_messages(nothing, soon())).total == 0
+    await person.answering.close()
+    await server.stop()
