@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from imaplib import IMAP4
 
 from tests.fakes.dovecot import message
 from tests.fakes.profiles import USER, MailServer
@@ -221,6 +222,8 @@ class Person:
         self._client.select("Projects", readonly=True)
         if self._server.change_uid_validity(self._user, path):
             self.done["change_uid_validity"] += 1
+            # Sessions that had the mailbox open are told good-bye.
+            self._client = self._server.client(self._user)
             self._young.add(path)
             self._look(path, Standing.NEVER)
             time.sleep(NEXT_SECOND_S)
@@ -240,11 +243,19 @@ class Person:
             self._look_at(other, Standing.MUST)
 
     def _look_at(self, path: str, standing: Standing) -> None:
-        self._client.select(_quoted(path), readonly=True)
-        validity = int(self._client.response("UIDVALIDITY")[1][0])
-        _, rows = self._client.uid("FETCH", "1:*", "(FLAGS)")
+        try:
+            validity, rows = self._fetch_flags(path)
+        except IMAP4.abort:
+            # Dovecot's good-bye to whoever has an index open that was built anew.
+            self._client = self._server.client(self._user)
+            validity, rows = self._fetch_flags(path)
         self.truth.note_mailbox(path, validity)
         self.truth.note_messages(path, dict(_read(rows)), standing)
+
+    def _fetch_flags(self, path: str) -> tuple[int, list[bytes | None]]:
+        self._client.select(_quoted(path), readonly=True)
+        validity = int(self._client.response("UIDVALIDITY")[1][0])
+        return validity, self._client.uid("FETCH", "1:*", "(FLAGS)")[1]
 
     def _listed(self) -> list[str]:
         _, rows = self._client.list()
