@@ -199,6 +199,7 @@ class Person:
         if path := self._spare():
             self._names += 1
             new = f"Box{self._names}"
+            self._step_aside()
             status, _ = self._client.rename(_quoted(path), _quoted(new))
             if status == "OK":
                 self._young.add(new)
@@ -219,7 +220,7 @@ class Person:
     def change_uid_validity(self) -> None:
         """To be called when the product has seen everything."""
         path = self._dice.choice(("INBOX", "Archive"))
-        self._client.select("Projects", readonly=True)
+        self._step_aside("Projects")
         if self._server.change_uid_validity(self._user, path):
             self.done["change_uid_validity"] += 1
             # Sessions that had the mailbox open are told good-bye.
@@ -300,9 +301,14 @@ class Person:
         self.look_everywhere()
 
     def _delete(self, path: str) -> bool:
+        self._step_aside()
         status, _ = self._client.delete(_quoted(path))
         self.look_everywhere()
         return status == "OK"
+
+    def _step_aside(self, to: str = "INBOX") -> None:
+        """Leave the mailbox that is open: Dovecot ends a session whose mailbox goes."""
+        self._client.select(to, readonly=True)
 
     def _select(self, path: str) -> None:
         status, reply = self._client.select(_quoted(path))

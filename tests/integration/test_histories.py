@@ -190,6 +190,8 @@ async def test_a_random_history_is_told_whole_once_and_truly(
 ) -> None:
     # A message that goes before it was read is asked for three times more.
     monkeypatch.setattr("postroom.providers.imap.details.MISSING_DELAYS_MS", (10, 17, 29))
+    # More than 20 connections a minute are spaced out; here a minute is a whole history.
+    monkeypatch.setattr("postroom.providers.imap.watch.BUSY_RECONNECTS", 100 * STEPS)
     profile = PROFILES[name]
     if missing := profile.missing():
         pytest.skip(missing)
