@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from postroom.model.account import TlsOptions
 from postroom.net.egress import is_blocked
 from postroom.net.faults import connect_failed
 from postroom.net.proxy import Proxy, ProxyKind, open_tunnel
+from postroom.net.resolve import Address, literal, look_up
 from postroom.net.road import Road, usable
 from postroom.net.splice import secured
 from postroom.net.tls import TlsFloor, client_context
@@ -28,8 +28,6 @@ NEXT_ADDRESS_S = 0.25
 # after some minutes, and a peer that lost power never says good-bye: probes tell of both within
 # some four minutes, and cost a packet each two minutes.
 _KEEP_ALIVE_S = {"TCP_KEEPIDLE": 120, "TCP_KEEPINTVL": 30, "TCP_KEEPCNT": 4}
-
-_Address = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +116,7 @@ async def _tunnelled(connected: socket.socket, proxy: Proxy, host: str, port: in
 async def _connected(host: str, port: int, road: Road) -> socket.socket:
     """A socket to the first of the host's addresses that answers."""
     loop = asyncio.get_running_loop()
-    found = _permitted(await _resolved(host, port), road, host, port)
+    found = _permitted(await _resolved(host, port, road), road, host, port)
     connected = await aiohappyeyeballs.start_connection(
         found,
         local_addr_infos=_local(found, road.local_addresses),
@@ -131,26 +129,17 @@ async def _connected(host: str, port: int, road: Road) -> socket.socket:
     return connected
 
 
-async def _resolved(host: str, port: int) -> Sequence[_Address]:
-    """The addresses of a host; one that is an address already costs no thread."""
-    try:
-        return [_literal(host, port)]
-    except ValueError:
-        loop = asyncio.get_running_loop()
-        return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+async def _resolved(host: str, port: int, road: Road) -> Sequence[Address]:
+    """The addresses of a host; one that is an address already costs no lookup."""
+    known = literal(host, port)
+    if known is not None:
+        return [known]
+    if road.resolver is not None:
+        return await road.resolver.addresses(host, port)
+    return await look_up(host, port)
 
 
-def _literal(host: str, port: int) -> _Address:
-    """What getaddrinfo answers for an address. Raises ValueError for a name or a scoped address."""
-    is_v6 = ipaddress.ip_address(host).version == 6
-    if "%" in host:
-        raise ValueError(host)
-    place = (host, port, 0, 0) if is_v6 else (host, port)
-    family = socket.AF_INET6 if is_v6 else socket.AF_INET
-    return (family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", place)
-
-
-def _permitted(found: Sequence[_Address], road: Road, host: str, port: int) -> Sequence[_Address]:
+def _permitted(found: Sequence[Address], road: Road, host: str, port: int) -> Sequence[Address]:
     """Without the addresses that the egress policy forbids to a proxy that a user gave (I27)."""
     if road.proxy is None or not road.proxy.is_from_account:
         return found
@@ -164,19 +153,13 @@ def _permitted(found: Sequence[_Address], road: Road, host: str, port: int) -> S
     return left
 
 
-def _local(found: Sequence[_Address], addresses: Sequence[str]) -> list[Any] | None:
+def _local(found: Sequence[Address], addresses: Sequence[str]) -> list[Any] | None:
     """The local address to bind: the first usable one of a family that the host has, too."""
     families = {one[0] for one in found}
-    fitting = [one for one in map(_local_info, addresses) if one is not None and one[0] in families]
+    known = [literal(address, 0) for address in addresses]
+    fitting = [one for one in known if one is not None and one[0] in families]
     chosen = usable([str(one[4][0]) for one in fitting])
     return [one for one in fitting if one[4][0] == chosen] or None
-
-
-def _local_info(address: str) -> _Address | None:
-    try:
-        return _literal(address, 0)
-    except ValueError:
-        return None
 
 
 def _keep_alive(connected: socket.socket) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from postroom.net.egress import EgressPolicy
 from postroom.net.proxy import Proxy
+from postroom.net.resolve import Resolver
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Road:
     names: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     # For proxies that came with an account (invariant I27).
     proxy_policy: EgressPolicy = EgressPolicy.LINK_LOCAL
+    # Shares lookups among the connections of a process; without it each asks by itself.
+    resolver: Resolver | None = field(default=None, compare=False)
 
 
 def preferred(addresses: Iterable[str], strategy: str, account: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from typing import Any
 from postroom.model.account import Account
 from postroom.net.egress import EgressPolicy
 from postroom.net.proxy import Proxy, parse_proxy
+from postroom.net.resolve import Resolver
 from postroom.net.road import Road, preferred
 from postroom.net.tls import TlsFloor
 
@@ -36,6 +37,7 @@ class MailRules:
     chunk_bytes: int = 1_000_000
     # EENGINE_LOG_RAW: what is said goes to the process log as it is.
     logs_raw: bool = False
+    resolver: Resolver | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ def _road(account: Account, settings: RoadSettings, strategy: str, rules: MailRu
         chosen,
         tuple((address, names[address]) for address in chosen if names[address]),
         rules.proxy_policy,
+        rules.resolver,
     )
 
 

@@ -45,7 +45,7 @@ async def serve(station: Station) -> None:
             station.settings,
             station.clock,
             refused_window_ms=options.max_imap_auth_failure_ms,
-            rules=mail_rules(options),
+            rules=mail_rules(options, station.clock),
             logbook=logbook,
             fetch_batch_size=max(1, options.fetch_batch_size),
         ),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from postroom.clock import Clock
 from postroom.config.options import Options
 from postroom.net.egress import EgressPolicy
+from postroom.net.resolve import Resolver
 from postroom.net.tls import TlsFloor
 from postroom.providers.roads import MailRules
 
 
-def mail_rules(options: Options) -> MailRules:
+def mail_rules(options: Options, clock: Clock) -> MailRules:
     """The rules of this run."""
     silence_ms = options.imap_socket_timeout_ms
     return MailRules(
@@ -18,4 +20,5 @@ def mail_rules(options: Options) -> MailRules:
         compresses=not options.disable_compression,
         chunk_bytes=options.chunk_size_bytes,
         logs_raw=options.log_raw,
+        resolver=Resolver(clock),
     )

@@ -24,7 +24,9 @@ async def serve(station: Station) -> None:
     """Deliver until told to stop."""
     accounts = Accounts(station.store, station.sealer, station.clock)
     rpc = RpcClient(station.clock)
-    sending = SmtpSending(station.clock, station.settings.get_many, mail_rules(station.options))
+    sending = SmtpSending(
+        station.clock, station.settings.get_many, mail_rules(station.options, station.clock)
+    )
     runner = SubmitRunner(
         store=station.store,
         outbox=Outbox(station.store, station.clock),

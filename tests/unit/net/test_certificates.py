@@ -71,6 +71,29 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (("good",), "UNABLE_TO_VERIFY_LEAF_SIGNATURE"),
+        (("good", "ca"), "SELF_SIGNED_CERT_IN_CHAIN"),
+        (("ca",), "DEPTH_ZERO_SELF_SIGNED_CERT"),
+    ],
+)
+async def test_a_chain_that_ends_at_nobody_known_is_refused_by_its_shape(
+    authority: Path, tmp_path: Path, sent: tuple[str, ...], code: str
+) -> None:
+    chain = tmp_path / "chain.pem"
+    chain.write_text("".join((authority / f"{name}.pem").read_text() for name in sent))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain, authority / f"{sent[0]}.key")
+    server = ImapServer(MailStore(), tls=context)
+    where = Where(host="localhost", port=await server.start(), secure=True)
+    with pytest.raises(ConnectFailed) as failed:
+        await ImapConnection.open(where, clock=CLOCK, deadline=Deadline.after(CLOCK, 20))
+    assert failed.value.public_code == code
+    await server.stop()
+
+
 @asynccontextmanager
 async def serving(authority: Path, name: str) -> AsyncIterator[int]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
