@@ -163,16 +163,18 @@ class ImapClient:
             raw = framer.next()
             if raw is None:
                 break
-            self._dispatch(self._read(raw), news)
+            self._take(raw, news)
         framer.trim()
         return news
 
-    def _read(self, raw: bytes) -> Response:
+    def _take(self, raw: bytes, news: list[Unsolicited]) -> None:
         twin = self._twin
-        message = twin.read_message(raw)
+        message = twin.read_message(raw) if self.greeting is not None else None
         if message is not None:
-            return Fetched(message)
-        return read_response(raw, is_utf8=self.is_utf8, tokenise=twin.tokenise)
+            self._hear(Fetched(message), news)
+        else:
+            response = read_response(raw, is_utf8=self.is_utf8, tokenise=twin.tokenise)
+            self._dispatch(response, news)
 
     def _take_flags(self, news: list[Unsolicited]) -> bool:
         """Step over plain flag lines by the fast road; whether there may be more."""
@@ -182,7 +184,7 @@ class ImapClient:
         quick = self._framer.match(FLAGS_LINE)
         if quick is None:
             return False
-        self._untagged(Fetched(read_flags_line(quick)), news)
+        self._hear(Fetched(read_flags_line(quick)), news)
         return True
 
     def _dispatch(self, response: Response, news: list[Unsolicited]) -> None:
@@ -236,6 +238,10 @@ class ImapClient:
             self.enabled = shared_names(self.enabled | response.names)
         elif isinstance(response, Notice):
             self._notice(response, news)
+        self._hear(response, news)
+
+    def _hear(self, response: Response, news: list[Unsolicited]) -> None:
+        """To the command, or it is news."""
         if self._exchange is not None and self._exchange.take(response):
             return
         if isinstance(response, _NEWS):

@@ -24,6 +24,9 @@ MOST_LITERAL_BYTES = 64 * 1024 * 1024
 # One response with all its literals: a FETCH of several sections.
 MOST_RESPONSE_BYTES = 128 * 1024 * 1024
 
+# Up to here a second copy costs less than a view.
+_BIG_BYTES = 4096
+
 # At the end of a line: `{12}`, `{12+}` (LITERAL+), `{12-}` (an error, read as plain), `~{12}`.
 _LITERAL = re.compile(rb"\{(\d{1,20})([+-]?)\}\Z")
 # A status line ends in free text, which may end in `}` without announcing anything.
@@ -116,20 +119,39 @@ class Framer:
         """The next complete response, or None until more bytes come."""
         buffer = self._buffer
         while len(buffer) >= self._line:
-            end = buffer.find(b"\r\n", max(self._scan, self._line))
+            end = self._line_end()
             if end < 0:
-                # The CR may be the last byte so far.
-                self._scan = max(self._line, len(buffer) - 1)
+                self._scan = len(buffer)
                 self._check_line(len(buffer))
                 return None
             self._check_line(end)
             size = self._announced(end)
             if size is None:
-                response = bytes(memoryview(buffer)[self._start : end])
+                response = self._cut(end)
                 self._step_to(end + 2)
                 return response
             self._skip(end + 2, size)
         return None
+
+    def _line_end(self) -> int:
+        """Where the CR of the current line's CRLF stands, or -1.
+
+        One byte is found many times faster than two, and a lone LF is rare.
+        """
+        line, buffer = self._line, self._buffer
+        found = buffer.find(0x0A, self._scan)
+        if found < 0:
+            return -1
+        if found > line and buffer[found - 1] == 0x0D:
+            return found - 1
+        return buffer.find(b"\r\n", max(line, found))
+
+    def _cut(self, end: int) -> bytes:
+        """The response up to `end`; a big one is copied only once."""
+        start, buffer = self._start, self._buffer
+        if end - start < _BIG_BYTES:
+            return bytes(buffer[start:end])
+        return bytes(memoryview(buffer)[start:end])
 
     def _announced(self, end: int) -> int | None:
         """The size of the literal announced at the end of the line, if one is."""

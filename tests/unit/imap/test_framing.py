@@ -45,6 +45,23 @@ def test_single_bytes_give_the_same_responses() -> None:
     assert found == RESPONSES
 
 
+def test_lone_line_feeds_and_returns_end_nothing_wherever_the_bytes_are_split() -> None:
+    # The literal ends in a CR, and the line after it starts with a LF.
+    stream = b"* a\nb\rc\n\r\n* 1 X {2}\r\n\n\r\n\r\r\n\n\n* d\r\n\r\n"
+    wanted = [b"* a\nb\rc\n", b"* 1 X {2}\r\n\n\r\n\r", b"\n\n* d", b""]
+    for at in range(len(stream) + 1):
+        framer = Framer()
+        framer.feed(stream[:at])
+        found = drain(framer)
+        framer.feed(stream[at:])
+        assert found + drain(framer) == wanted, at
+    framer, found = Framer(), []
+    for byte in stream:
+        framer.feed(bytes([byte]))
+        found += drain(framer)
+    assert found == wanted
+
+
 def test_the_fast_road_takes_only_whole_lines_at_the_start_of_a_response() -> None:
     line = b"* 5 FETCH (UID 7 FLAGS (\\Seen))\r\n"
     for at in range(1, len(line)):
