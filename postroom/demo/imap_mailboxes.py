@@ -15,6 +15,8 @@ from postroom.imap.tokens import Token
 
 # A path a client may create; longer ones are refused.
 MOST_PATH = 500
+# Appended messages; a demonstration needs no more.
+MOST_APPENDED_BYTES = 32 * 1024 * 1024
 _ENABLED = ("CONDSTORE", "QRESYNC", "UTF8=ACCEPT")
 _SYSTEM_FLAGS = ("\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft")
 
@@ -143,6 +145,8 @@ def status_line(session: Session, mailbox: StoredMailbox, asked: list[Token]) ->
         "RECENT": 0,
         "HIGHESTMODSEQ": mailbox.highest_modseq,
     }
+    if session.has("APPENDLIMIT"):
+        known["APPENDLIMIT"] = MOST_APPENDED_BYTES
     if session.has("OBJECTID"):
         known["MAILBOXID"] = mailbox.mailbox_id
     told: list[Token] = []

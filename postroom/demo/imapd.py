@@ -30,11 +30,11 @@ CAPABILITIES = (
 # What it can do besides, for tests: NOTIFY, stable ids, and (with `demo.gmail`) labels.
 EXTENSIONS = (
     *("QRESYNC", "ESEARCH", "PARTIAL", "NOTIFY", "OBJECTID", "UTF8=ACCEPT", "X-GM-EXT-1"),
+    "APPENDLIMIT",
 )
 # A client that holds its connection open without a word (RFC 9051 5.4: at least 30 minutes).
 IDLE_CONNECTION_S = 1860.0
-# Appended messages; a demonstration needs no more.
-LIMITS = Limits(line_bytes=1024 * 1024, literal_bytes=32 * 1024 * 1024)
+LIMITS = Limits(line_bytes=1024 * 1024, literal_bytes=imap_mailboxes.MOST_APPENDED_BYTES)
 
 T = TypeVar("T")
 Table = dict[str, Callable[[Session, ClientCommand], Answer]]

@@ -18,6 +18,7 @@ from postroom.imap.commands.exchange import Command
 from postroom.imap.commands.expunge import Expunge
 from postroom.imap.commands.move import move
 from postroom.imap.commands.search import Key, Search
+from postroom.imap.commands.status import Status
 from postroom.imap.commands.store import Mode, Store
 from postroom.imap.encode import Offered
 from postroom.imap.errors import ImapRefused
@@ -202,6 +203,7 @@ async def _remove_without_uidplus(session: Session, uid: str, deadline: Deadline
 async def _append(
     session: Session, path: str, asked: AppendMessage, deadline: Deadline
 ) -> Appended:
+    await _check_limit(session, path, len(asked.raw), deadline)
     command = Append(path, asked.raw, asked.flags, asked.internal_date_ms)
     try:
         return await _appended(session, command, deadline)
@@ -214,6 +216,19 @@ async def _append(
         return await _appended(session, command, deadline)
     except ImapRefused as error:
         raise _upload_failed(error) from error
+
+
+async def _check_limit(session: Session, path: str, size: int, deadline: Deadline) -> None:
+    """Refuse what the mailbox does not take, where the server has a limit for each (RFC 7889)."""
+    if not session.has("APPENDLIMIT"):
+        return
+    try:
+        status = await session.run(Status(path, ("APPENDLIMIT",)), deadline)
+    except ImapRefused:
+        # The mailbox may not be there yet; storing will tell.
+        return
+    if status.append_limit is not None and size > status.append_limit:
+        raise PayloadTooLarge("The message is larger than the mail server takes")
 
 
 async def _appended(session: Session, command: Append, deadline: Deadline) -> Appended:

@@ -10,9 +10,10 @@ import pytest_asyncio
 from postroom.clock import Deadline, SystemClock
 from postroom.crypto import Sealer
 from postroom.demo.gmail import ALL_MAIL, TRASH, add_gmail_account
+from postroom.demo.imap_mailboxes import MOST_APPENDED_BYTES
 from postroom.demo.imapd import EXTENSIONS, ImapServer
 from postroom.demo.mailstore import MailStore
-from postroom.errors import InvalidInput, Unprocessable
+from postroom.errors import InvalidInput, PayloadTooLarge, Unprocessable
 from postroom.model.account import Account, Credentials
 from postroom.model.account import ImapServer as Where
 from postroom.model.message import FlagChange
@@ -168,6 +169,30 @@ async def test_a_message_is_stored_under_a_label(person: Person) -> None:
     again = await person.answering.append_message(asked, soon())
     assert (again.uid, again.is_repeat) == (stored.uid, True)
     assert len(await person.listed(ALL_MAIL)) == 3
+
+
+@pytest.mark.parametrize(
+    ("limit", "size"),
+    [("APPENDLIMIT=1000", 1001), ("APPENDLIMIT", MOST_APPENDED_BYTES + 1)],
+)
+async def test_a_message_beyond_the_limit_is_refused_before_it_is_sent(
+    store: Store, limit: str, size: int
+) -> None:
+    mail = MailStore()
+    mail.add_account("bob", "secret")
+    server = ImapServer(mail, also=(limit,))
+    await server.start()
+    person = Person(mail, server.port, store)
+    await Accounts(store, Sealer(None), CLOCK).create(person.account, [])
+    with pytest.raises(PayloadTooLarge):
+        await person.answering.append_message(AppendMessage(path="Sent", raw=b"x" * size), soon())
+    stored = await person.answering.append_message(AppendMessage(path="Sent", raw=b"x"), soon())
+    assert stored.uid == 1
+    made = await person.answering.append_message(AppendMessage(path="New", raw=b"x"), soon())
+    assert made.uid == 1
+    assert server.connections == 1
+    await person.answering.close()
+    await server.stop()
 
 
 async def test_other_servers_have_no_labels(store: Store) -> None:
