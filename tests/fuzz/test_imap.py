@@ -15,9 +15,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postroom.imap.client import ImapClient
-from postroom.imap.commands import Fetch, ListMailboxes, Search, Select
+from postroom.imap.commands import (
+    AppendAll,
+    Copy,
+    Create,
+    Enable,
+    EventGroup,
+    Fetch,
+    FetchPart,
+    Find,
+    FindThreads,
+    GetQuotaRoot,
+    Id,
+    ListMailboxes,
+    Namespace,
+    NewMessage,
+    Notify,
+    Search,
+    Select,
+    Sort,
+    Status,
+    Store,
+)
 from postroom.imap.commands.exchange import Command
-from postroom.imap.errors import ImapRefused, ProtocolViolation
+from postroom.imap.errors import AnswerUnreadable, ImapRefused, ProtocolViolation
 from postroom.imap.framing import Limits
 from postroom.imap.server import ServerSide
 from postroom.imap.tokens import tokenise
@@ -31,6 +52,21 @@ COMMANDS: tuple[Command[object], ...] = (
     Search(("ALL",)),
     ListMailboxes(),
     Select("INBOX", qresync=(1, 2)),
+    Find(wanted=("ALL", "COUNT", "MIN")),
+    FindThreads(),
+    Sort(("DATE",)),
+    Namespace(),
+    GetQuotaRoot(),
+    Notify((EventGroup("personal", ("MessageNew", "MessageExpunge")),), status=True),
+    ListMailboxes(return_status=("MESSAGES",)),
+    Status("INBOX"),
+    Enable(("QRESYNC",)),
+    Create("a"),
+    AppendAll("a", (NewMessage(b"x"), NewMessage(b"y"))),
+    Copy("1", "b"),
+    Store("1", ("a",), "add"),
+    FetchPart(1, "1"),
+    Id(),
 )
 WORDS = (
     *(b"(", b")", b'"', b"\\", b"{3}\r\n", b"{0}\r\n", b"\r\n", b" ", b"NIL", b"\x00", b"\xff"),
@@ -41,13 +77,15 @@ WORDS = (
 def hear(data: bytes, command: Command[object]) -> None:
     """The whole client against these bytes."""
     client = ImapClient(LIMITS)
-    client.receive(b"* OK ready\r\n")
+    client.receive(
+        b"* OK [CAPABILITY IMAP4rev1 ESEARCH NAMESPACE QUOTA QRESYNC LITERAL+] ready\r\n"
+    )
     client.begin(command)
     try:
         client.receive(data)
         if not client.is_busy:
             client.result()
-    except (ProtocolViolation, ImapRefused):
+    except (ProtocolViolation, ImapRefused, AnswerUnreadable):
         pass
 
 

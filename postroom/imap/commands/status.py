@@ -40,9 +40,11 @@ class Status(Command[MailboxStatus]):
 
         line = Line(offered).raw("STATUS").mailbox(self.path)
         line.raw(f"({' '.join(known_items(self.items, offered))})")
-        return Exchange(
-            line.end(), lambda _tagged: found[-1] if found else MailboxStatus(self.path), take
-        )
+        return Exchange(line.end(), lambda _tagged: self._chosen(found), take)
+
+    def _chosen(self, found: list[MailboxStatus]) -> MailboxStatus:
+        exact = [status for status in found if status.path == self.path]
+        return (exact or found or [MailboxStatus(self.path)])[-1]
 
 
 def known_items(items: tuple[str, ...], offered: Offered) -> tuple[str, ...]:

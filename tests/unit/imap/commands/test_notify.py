@@ -67,6 +67,8 @@ def test_news_of_another_mailbox_are_no_answer_to_status() -> None:
     assert told.messages is None
     told, _ = play(Status("a"), b"* STATUS A (MESSAGES 2)\r\nP1 OK done\r\n")
     assert told.messages == 2
+    both = b"* STATUS a (MESSAGES 1)\r\n* STATUS A (MESSAGES 2)\r\nP1 OK done\r\n"
+    assert play(Status("a"), both)[0].messages == 1
 
 
 def test_a_listing_takes_the_counters_of_what_it_lists() -> None:
