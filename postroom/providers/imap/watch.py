@@ -200,13 +200,14 @@ class ImapWatcher:
         rounds.subconnections = self._subconnections
         hearing = Hearing(desk, connection, limits, self._ear, news)
         next_round_s = earliest_s = self._clock.steady_s()
-        passes = 0
+        passes, has_asked = 0, False
         while True:
             self._wake.clear()
             left_s = next_round_s - self._clock.steady_s()
             if left_s <= 0 or self._wants_round:
                 took_s = await self._round(rounds, hearing)
-                if not self._has_hints and rounds.has_others:
+                if not has_asked and rounds.has_others:
+                    has_asked = True
                     self._has_hints = await ask_for_hints(connection, self._deadline())
                 delay_s = limits.proof_s if rounds.needs_proof else resync_delay_s(desk.account)
                 now_s = self._clock.steady_s()

@@ -126,6 +126,29 @@ async def test_a_healthy_server_is_never_taken_for_deaf(
             assert not await is_deaf(here)
 
 
+async def test_idle_is_renewed_and_news_are_heard_in_each(
+    monkeypatch: pytest.MonkeyPatch, store: Store, mail: MailStore
+) -> None:
+    straight = imapd._Dialogue._idle
+    idles = 0
+
+    async def counted(dialogue: imapd._Dialogue, command: ClientCommand) -> None:
+        nonlocal idles
+        idles += 1
+        await straight(dialogue, command)
+
+    monkeypatch.setattr(imapd._Dialogue, "_idle", counted)
+    limits = WatchLimits(idle_s=0.05)
+    async with bent(monkeypatch, mail, unbent) as server, world(store, limits) as here:
+        await registered(here, server)
+        for count in range(1, 4):
+            before = idles
+            await eventually(lambda before=before: idles > before + 2)
+            mail.deliver("u", message(str(count)))
+            await here.until_told("a", "messageNew", count)
+        assert (await here.status("a")).state == "connected"
+
+
 async def test_an_idle_that_is_never_answered_is_given_up_for_polling(
     monkeypatch: pytest.MonkeyPatch, store: Store, mail: MailStore
 ) -> None:

@@ -130,6 +130,7 @@ async def test_a_server_that_refuses_notify_is_watched_by_rounds(
         await here.until_state("a", "connected")
         mail.deliver("u", message("in"))
         await here.until_told("a", "messageNew")
+        await here.sync("a")
         assert len(asked) == 2
         assert not await has_hints(here)
 
