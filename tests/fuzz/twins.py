@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from postroom.imap import fetch
 from postroom.imap.client import ImapClient
 from postroom.imap.commands import ListFlags
-from postroom.imap.errors import ImapRefused, ProtocolViolation
+from postroom.imap.errors import AnswerUnreadable, ImapRefused, ProtocolViolation
 from postroom.imap.fetch import FLAGS_LINE, ITEMS, read_flags_line
 from postroom.imap.lines import FlagLines
 from postroom.imap.responses import read_response
@@ -182,7 +182,7 @@ def outcome(work: Callable[[], object]) -> object:
     """What comes out: a value, or an error by type and text."""
     try:
         return work()
-    except (ProtocolViolation, ImapRefused) as error:
+    except (ProtocolViolation, ImapRefused, AnswerUnreadable) as error:
         return type(error).__name__, str(error)
 
 
