@@ -56,6 +56,8 @@ class FaultProxy:
     on_link: Callable[[Link], None] | None = None
     links: list[Link] = field(default_factory=list)
     connections: int = 0
+    # What clients said, where somebody wants to know.
+    transcript: bytearray | None = None
     _flowing: asyncio.Event = field(default_factory=asyncio.Event)
     _server: asyncio.Server | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -153,6 +155,8 @@ class FaultProxy:
                     await asyncio.sleep(len(data) / self.rate)
                 await self._flowing.wait()
                 passed = _take(link, len(data), from_client=from_client)
+                if from_client and self.transcript is not None:
+                    self.transcript += data[:passed]
                 writer.write(data[:passed])
                 await writer.drain()
                 if passed < len(data) or _is_spent(link):
