@@ -59,6 +59,11 @@ class Looks:
         self._news = news
         self.roster = Roster(desk, connection, names)
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the server left out what it was asked for: the same has to be asked again."""
+        return self.roster.is_doubtful
+
     async def part(self, look: Look, known: Known, selected: Selected) -> Portion | None:
         """What a look at a part found; None when it does not add up."""
         if look is Look.RESYNC:
@@ -71,6 +76,8 @@ class Looks:
             gone = await self._vanished(known, selected.vanished, listed)
         elif look is Look.CHANGED:
             gone = await self._expunged(known, selected, len(part.added), listed)
+        if self.is_doubtful or (not listed and not gone and _is_ahead(look, known, selected)):
+            return None
         count = known.cursor.messages + len(part.added) - len(gone)
         # What came after EXAMINE is not counted yet; another pass follows.
         if count != selected.exists and (look is Look.RESYNC or not self._news.has_grown):
@@ -120,6 +127,7 @@ class Looks:
         told = {one.uid: one.flags for one in selected.changed if is_uid(one.uid)}
         bare = [uid for uid, flags in told.items() if flags is None]
         recorded = await self._desk.pick(known, bare)
+        self.roster.is_doubtful = bool(bare)
         return {
             uid: recorded.get(uid, 0) if flags is None else self._names.mask(flags)
             for uid, flags in told.items()
@@ -175,7 +183,14 @@ class Looks:
             except ImapRefused as error:
                 raise Nonsense("The server lists less than it counts") from error
             gone += (uid for uid in uids if uid not in found)
+        self.roster.is_doubtful = self.roster.is_doubtful or len(gone) < len(missing)
         return gone
 
     def _deadline(self) -> Deadline:
         return self._desk.deadline(SEARCH_TIMEOUT_S)
+
+
+def _is_ahead(look: Look, known: Known, selected: Selected) -> bool:
+    """Whether the mod-sequence says that something changed."""
+    told, recorded = selected.highest_modseq or 0, known.cursor.highest_modseq or 0
+    return look in (Look.RESYNC, Look.CHANGED) and told > recorded

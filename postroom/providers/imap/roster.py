@@ -65,6 +65,8 @@ class Roster:
         self._connection = connection
         self._names = names
         self._has_labels = connection.has("X-GM-EXT-1")
+        # A message was told without its flags: what changed about it is not known.
+        self.is_doubtful = False
 
     async def masks(
         self, numbers: str, known: Known, exists: int, changed_since: int | None = None
@@ -78,6 +80,7 @@ class Roster:
             listing = await self._connection.run(command, deadline)
         if not listing.bare:
             return listing.entries
+        self.is_doubtful = True
         recorded = await self._desk.pick(known, listing.bare)
         return {uid: recorded.get(uid, 0) for uid in listing.bare} | listing.entries
 

@@ -105,9 +105,10 @@ async def _pass(opened: Opened, current: Known, heard: News, *, has_resynced: bo
         # What was listed in an earlier attempt may have changed since: look again.
         opened.news.has_flags = True
     modseq = None if selected.no_modseq else selected.highest_modseq
+    is_behind = is_resumed or looks.is_doubtful
     await recording.finish(
-        is_whole=look is Look.FULL and not is_resumed,
-        modseq=before.highest_modseq if is_resumed else modseq,
+        is_whole=look is Look.FULL and not is_behind,
+        modseq=before.highest_modseq if is_behind else modseq,
     )
     if look is Look.FULL and before.is_complete and current.found and not heard:
         # The server should have told this by itself (invariant I7).
