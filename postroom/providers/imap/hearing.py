@@ -142,3 +142,9 @@ async def pause(clock: Clock, wake: asyncio.Event, seconds: float) -> None:
         for task in waiting:
             task.cancel()
         await asyncio.wait(waiting)
+
+
+def is_cancelled() -> bool:
+    """Whether somebody wants the running task to end; else what it waited for was cancelled."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -7,6 +7,7 @@ the cost of one number for all of them (invariant I7).
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from postroom.imap.types import MailboxStatus
@@ -60,6 +61,14 @@ class History:
             self.looked[path] = status
         else:
             self.looked.pop(path, None)
+
+    def ended(self, started_ms: int, unverified: Sequence[str], paths: Collection[str]) -> None:
+        """A round over the mailboxes `paths` has ended; others need not be remembered."""
+        self.round_ms, self.unverified = started_ms, frozenset(unverified)
+        if self.refusals or self.looked:
+            kept = frozenset(paths)
+            self.refusals = {path: told for path, told in self.refusals.items() if path in kept}
+            self.looked = {path: told for path, told in self.looked.items() if path in kept}
 
     def verified_ms(self, cursor: MailboxCursor) -> int:
         """When the mailbox was last known to equal its index (I7).

@@ -121,7 +121,7 @@ class Rounds:
         desk.departed = ()
         await self._return_to_main()
         await self._follow_subconnections(mailboxes)
-        self._history.round_ms, self._history.unverified = started_ms, frozenset(unverified)
+        self._history.ended(started_ms, unverified, [mailbox.path for mailbox in mailboxes])
 
     async def look_at_main(self, status: MailboxStatus | None = None) -> bool:
         """One pass over the main mailbox, which stays open; whether messages came or went.
@@ -342,7 +342,8 @@ class Rounds:
         try:
             await self._ask_status(path)
         except ImapRefused as error:
-            return error.response_code in _GONE
+            # A command that was not even understood says nothing of the mailbox.
+            return not error.is_bad and error.response_code in _GONE
         return False
 
     async def _ask_status(self, path: str) -> MailboxStatus:

@@ -19,7 +19,7 @@ from postroom.logs import get_logger
 from postroom.model.mailbox import Mailbox
 from postroom.net.imap import ImapConnection
 from postroom.providers.imap.desk import Desk
-from postroom.providers.imap.hearing import Ear, Hearing, pause
+from postroom.providers.imap.hearing import Ear, Hearing, is_cancelled, pause
 from postroom.providers.imap.limits import MOST_PASSES, SETTLED_S, WatchLimits, resync_delay_s
 from postroom.providers.imap.listing import find
 from postroom.providers.imap.passes import News
@@ -126,6 +126,9 @@ class Subconnection:
                 await self._session()
             except Fenced:
                 return
+            except asyncio.CancelledError:
+                if is_cancelled():
+                    raise
             except AuthenticationRefused as error:
                 backoff = self._limits.refused
                 self._note(error)

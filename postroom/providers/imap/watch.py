@@ -30,7 +30,7 @@ from postroom.providers.imap.connect import (
     connect,
 )
 from postroom.providers.imap.desk import Desk
-from postroom.providers.imap.hearing import Ear, Hearing, pause
+from postroom.providers.imap.hearing import Ear, Hearing, is_cancelled, pause
 from postroom.providers.imap.hints import Hints, ask_for_hints, renounce_hints
 from postroom.providers.imap.history import History
 from postroom.providers.imap.limits import (
@@ -87,17 +87,26 @@ class ImapWatcher:
         """Watch until another worker owns the account (Fenced) or the task is cancelled."""
         while True:
             await self._hold_back()
-            error = await self._try_session()
-            if isinstance(error, Fenced):
-                raise error
-            if self._wants_reconnect:
-                self._wants_reconnect = False
-                continue
-            self._attempt += 1
-            backoff = self._limits.reconnect
-            if isinstance(error, AuthenticationRefused):
-                backoff = self._limits.refused
-            await self._rest(backoff.delay_ms(self._attempt) / 1000)
+            try:
+                await self._live()
+            except asyncio.CancelledError:
+                # A reconnect that was asked for while the session ended by itself comes too late.
+                if is_cancelled():
+                    raise
+
+    async def _live(self) -> None:
+        """One session, and the rest after it. Raises Fenced."""
+        error = await self._try_session()
+        if isinstance(error, Fenced):
+            raise error
+        if self._wants_reconnect:
+            self._wants_reconnect = False
+            return
+        self._attempt += 1
+        backoff = self._limits.reconnect
+        if isinstance(error, AuthenticationRefused):
+            backoff = self._limits.refused
+        await self._rest(backoff.delay_ms(self._attempt) / 1000)
 
     def request_sync(self) -> None:
         """Start a round as soon as possible; one more when a round is under way."""
@@ -129,7 +138,7 @@ class ImapWatcher:
                 raise
             return None
         except asyncio.CancelledError:
-            if _is_cancelled():
+            if is_cancelled():
                 raise
             # Somebody cancelled what the session waited for, not the session.
             error: PostroomError = ConnectionClosing("The connection was cut off")
@@ -276,12 +285,6 @@ class ImapWatcher:
             log.warning("connection.busy", account=self._desk.account.account)
             await self._clock.sleep(self._limits.busy_s - (now_s - recent[0]))
         self._connects = [*recent[-BUSY_RECONNECTS:], self._clock.steady_s()]
-
-
-def _is_cancelled() -> bool:
-    """Whether somebody wants the running task to end."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _user(desk: Desk) -> str:

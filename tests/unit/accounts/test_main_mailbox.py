@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -194,3 +196,79 @@ async def test_reconnects_on_request_are_bounded_too(
             await asyncio.sleep(0.03)
         assert connections == BUSY_RECONNECTS + 1
     await server.stop()
+
+
+async def test_a_reconnect_asked_for_at_any_moment_leaves_the_account_watched(
+    store: Store, mail: MailStore
+) -> None:
+    """Also at the very moment when the connection ends by itself."""
+    server = ImapServer(mail)
+    await server.start()
+    async with world(store, dataclasses.replace(QUICK, busy_s=0.0)) as here:
+        await connected(here, server)
+        dice = random.Random(7)
+        for _ in range(150):
+            server.drop_connections()
+            for _ in range(dice.randrange(12)):
+                await asyncio.sleep(0)
+            here.watcher("a").request_reconnect()
+            if dice.random() < 0.3:
+                await asyncio.sleep(dice.random() * 0.02)
+        mail.deliver("u", message("still there"))
+        await here.until_told("a", "messageNew")
+        await here.until_state("a", "connected")
+    await server.stop()
+
+
+async def test_what_is_refused_is_forgotten_with_its_mailbox(
+    monkeypatch: pytest.MonkeyPatch, store: Store, mail: MailStore
+) -> None:
+    def bend(_number: int, _session: Session, command: ClientCommand, answer: Answer) -> None:
+        if command.name == "EXAMINE" and command.arguments[0] == "Bad":
+            answer.end, answer.lines = "NO No", []
+
+    mail.create("u", "Bad")
+    async with bent(monkeypatch, mail, bend) as server, world(store) as here:
+        await connected(here, server)
+        assert set(here.watcher("a")._history.refusals) == {"Bad"}
+        mail.delete("u", "Bad")
+        await here.sync("a")
+        assert here.watcher("a")._history.refusals == {}
+        assert (await here.status("a")).sync_error is None
+
+
+@pytest.mark.parametrize(
+    ("refusal", "is_deleted"),
+    [
+        ("NO [NONEXISTENT] It is gone", True),
+        ("NO It is gone", True),
+        ("NO [UNAVAILABLE] The backend is away", False),
+        ("NO [INUSE] Locked", False),
+        ("BAD What?", False),
+        (None, False),
+    ],
+)
+async def test_a_mailbox_is_gone_only_when_the_server_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+    store: Store,
+    mail: MailStore,
+    refusal: str | None,
+    is_deleted: bool,
+) -> None:
+    """Two listings lack it; what STATUS answers decides (invariant I11)."""
+    is_hidden = False
+
+    def bend(_number: int, _session: Session, command: ClientCommand, answer: Answer) -> None:
+        if is_hidden and command.name == "LIST":
+            answer.lines = [line for line in answer.lines if b"Work" not in line]
+        elif is_hidden and command.name == "STATUS" and refusal is not None:
+            answer.end, answer.lines = refusal, []
+
+    mail.create("u", "Work")
+    async with bent(monkeypatch, mail, bend) as server, world(store) as here:
+        await connected(here, server)
+        is_hidden = True
+        for _ in range(3):
+            await here.sync("a")
+        assert bool(await here.told("a", "mailboxDeleted")) is is_deleted
+        assert ("Work" in await here.mailboxes.cursors("a")) is not is_deleted
