@@ -29,6 +29,7 @@ from postroom.imap.encode import Offered
 from postroom.imap.errors import ImapRefused, ProtocolViolation
 from postroom.imap.types import Unsolicited
 from postroom.model.account import Credentials, ImapServer
+from postroom.net.bell import Bell
 from postroom.net.dial import Endpoint, dial, upgrade
 from postroom.net.faults import connect_failed
 from postroom.net.imap_login import log_in
@@ -175,7 +176,7 @@ class ImapConnection:
             result: R = self._client.result()
             return result
 
-    async def idle(self, wake: asyncio.Event, at_most_s: float) -> None:
+    async def idle(self, wake: Bell, at_most_s: float) -> None:
         """IDLE until `wake` is set, the time is over, or the server has told news."""
         async with self._holding_the_turn(None):
             self._start(Idle())
@@ -260,21 +261,18 @@ class ImapConnection:
         except TimeoutError:
             raise WireEnded(None) from None
 
-    async def _listen(self, wake: asyncio.Event, at_most_s: float) -> None:
+    async def _listen(self, wake: Bell, at_most_s: float) -> None:
         """Wait for news, for `wake`, or for the end of the time."""
         wire = self._wire
-        waking = asyncio.create_task(wake.wait())
-        waking.add_done_callback(lambda _: wire.nudge())
         try:
-            async with asyncio.timeout(at_most_s):
-                while self._client.is_idling and not waking.done():
-                    await wire.wait_readable(waking.done)
-                    if wire.is_readable and self._take(await wire.read()):
-                        return
+            with wake.heard_by(wire.nudge):
+                async with asyncio.timeout(at_most_s):
+                    while self._client.is_idling and not wake.is_set():
+                        await wire.wait_readable(wake.is_set)
+                        if wire.is_readable and self._take(await wire.read()):
+                            return
         except TimeoutError:
             pass
-        finally:
-            waking.cancel()
 
     def _start(self, command: Command[Any]) -> None:
         self._client.begin(command)

@@ -17,6 +17,7 @@ from postroom.errors import ConnectionClosing, DeadlineExceeded
 from postroom.imap.commands.noop import Noop
 from postroom.imap.errors import ImapRefused
 from postroom.logs import get_logger
+from postroom.net.bell import Bell
 from postroom.net.imap import ImapConnection
 from postroom.providers.imap.desk import Desk
 from postroom.providers.imap.limits import WatchLimits
@@ -59,7 +60,7 @@ class Hearing:
         self._news = news
         self._is_refused = False
 
-    async def listen(self, wake: asyncio.Event, at_most_s: float) -> bool:
+    async def listen(self, wake: Bell, at_most_s: float) -> bool:
         """Wait for news, for `wake`, or for the end of the time; the server was there afterwards.
 
         True when nothing was told and that proves nothing: the mailbox has to be looked at.
@@ -100,7 +101,7 @@ class Hearing:
             return True
         return self._clock.steady_s() - ear.unanswered_s >= TRUST_AGAIN_S
 
-    async def _idle(self, wake: asyncio.Event, at_most_s: float) -> None:
+    async def _idle(self, wake: Bell, at_most_s: float) -> None:
         started_s = self._clock.steady_s()
         try:
             await self._connection.idle(wake, at_most_s)
@@ -122,7 +123,7 @@ class Hearing:
             # Told only when IDLE was over: news are as late as the round, which is no push.
             self._doubt()
 
-    async def _poll(self, wake: asyncio.Event, seconds: float) -> None:
+    async def _poll(self, wake: Bell, seconds: float) -> None:
         await pause(self._clock, wake, seconds)
         deadline = Deadline.after(self._clock, self._limits.noop_timeout_s)
         await self._connection.run(Noop(), deadline)
@@ -130,7 +131,7 @@ class Hearing:
             self._ear.is_deaf = False
 
 
-async def pause(clock: Clock, wake: asyncio.Event, seconds: float) -> None:
+async def pause(clock: Clock, wake: Bell, seconds: float) -> None:
     """Wait for the time to pass or for `wake`."""
     waiting = (
         asyncio.ensure_future(clock.sleep(seconds)),

@@ -17,6 +17,7 @@ from postroom.errors import AuthenticationRefused, Fenced, PostroomError
 from postroom.imap.types import Unsolicited
 from postroom.logs import get_logger
 from postroom.model.mailbox import Mailbox
+from postroom.net.bell import Bell
 from postroom.net.imap import ImapConnection
 from postroom.providers.imap.desk import Desk
 from postroom.providers.imap.hearing import Ear, Hearing, is_cancelled, pause
@@ -109,7 +110,7 @@ class Subconnection:
         self._clock: Clock = desk.clock
         self._news = News()
         self._ear = Ear()
-        self._wake = asyncio.Event()
+        self._wake = Bell()
         self._attempt = 0
         self.task = asyncio.create_task(self._run())
 

@@ -22,6 +22,7 @@ from postroom.errors import (
 from postroom.imap.types import Bye, Unsolicited
 from postroom.logs import get_logger
 from postroom.model.mailbox import MailboxCursor
+from postroom.net.bell import Bell
 from postroom.net.imap import ImapConnection
 from postroom.providers.imap.budget import ConnectBudget
 from postroom.providers.imap.connect import (
@@ -73,7 +74,7 @@ class ImapWatcher:
         self._hints = Hints()
         self._has_hints = False
         self._subconnections: Subconnections | None = None
-        self._wake = asyncio.Event()
+        self._wake = Bell()
         # The scope of the connection under way; expiring it ends the connection.
         self._session: asyncio.Timeout | None = None
         self._wants_round = False

@@ -32,6 +32,7 @@ from postroom.imap.commands import (
 )
 from postroom.imap.errors import ImapRefused
 from postroom.imap.types import Expunged, Listed, ListedMailbox, Told, Unsolicited, Vanished
+from postroom.net.bell import Bell
 from postroom.net.imap import ImapConnection
 from tests.unit.demo.test_imapd import MESSAGE, Ends, soon
 
@@ -125,7 +126,7 @@ async def test_search_answers_in_ranges(ends: Ends) -> None:
 async def heard(client: ImapConnection, news: list[Unsolicited], count: int) -> None:
     """Wait until so many news have come while the client is in IDLE."""
     while len(news) < count:
-        await client.idle(asyncio.Event(), 20)
+        await client.idle(Bell(), 20)
 
 
 async def test_news_of_other_mailboxes_are_pushed(ends: Ends) -> None:

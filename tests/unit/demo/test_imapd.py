@@ -43,6 +43,7 @@ from postroom.imap.types import Exists, Expunged, Fetched, NamespacePart, Unsoli
 from postroom.model.account import Credentials
 from postroom.model.account import ImapServer as Where
 from postroom.model.secret import Secret
+from postroom.net.bell import Bell
 from postroom.net.imap import ImapConnection
 
 CLOCK = SystemClock()
@@ -265,7 +266,7 @@ async def test_idle_hears_arrivals_flags_and_expunges(ends: Ends) -> None:
     )
     for change, kind in changes:
         news.clear()
-        listening = asyncio.create_task(client.idle(asyncio.Event(), 20))
+        listening = asyncio.create_task(client.idle(Bell(), 20))
         while not inbox.listeners:
             await asyncio.sleep(0)
         change()

@@ -22,6 +22,7 @@ from postroom.imap.errors import ImapRefused, ProtocolViolation
 from postroom.imap.types import Bye, Exists, Unsolicited
 from postroom.model.account import Credentials, ImapServer, TlsOptions
 from postroom.model.secret import Secret
+from postroom.net.bell import Bell
 from postroom.net.imap import ImapConnection
 from tests.fakes.dovecot import PASSWORD, Dovecot, free_port, message, running_dovecot
 
@@ -150,12 +151,12 @@ async def test_idle_returns_for_news_for_wake_and_for_the_end_of_the_time(
     connection = await logged_in(dovecot)
     connection.on_unsolicited = news.append
     selected = await connection.run(Select("INBOX"), soon())
-    listening = asyncio.create_task(connection.idle(asyncio.Event(), 30))
+    listening = asyncio.create_task(connection.idle(Bell(), 30))
     await asyncio.to_thread(dovecot.deliver, "bob", message("news"))
     await listening
     assert Exists(selected.exists + 1) in news
-    await connection.idle(asyncio.Event(), 0.05)
-    wake = asyncio.Event()
+    await connection.idle(Bell(), 0.05)
+    wake = Bell()
     wake.set()
     await connection.idle(wake, 30)
     assert selected.exists + 1 in await connection.run(Search(("ALL",), by_uid=False), soon())
@@ -165,7 +166,7 @@ async def test_idle_returns_for_news_for_wake_and_for_the_end_of_the_time(
 @pytest.mark.dovecot
 async def test_a_cancelled_command_closes_the_connection(dovecot: Dovecot) -> None:
     connection = await logged_in(dovecot)
-    listening = asyncio.create_task(connection.idle(asyncio.Event(), 30))
+    listening = asyncio.create_task(connection.idle(Bell(), 30))
     await asyncio.sleep(0)
     listening.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -341,7 +342,7 @@ async def test_a_command_out_of_time_closes_but_waiting_for_the_turn_does_not() 
     async with scripted(READY, LOGGED_IN, b"+ idling\r\n", None) as port:
         connection = await connect(port)
         await connection.login(BOB, soon())
-        listening = asyncio.create_task(connection.idle(asyncio.Event(), 30))
+        listening = asyncio.create_task(connection.idle(Bell(), 30))
         await asyncio.sleep(0)
         with pytest.raises(DeadlineExceeded):
             await connection.run(Noop(), soon(0.05))
@@ -363,7 +364,7 @@ async def test_a_goodbye_during_idle_is_told_and_ends_it() -> None:
         connection.on_unsolicited = news.append
         await connection.login(BOB, soon())
         with pytest.raises(ConnectionClosing):
-            await connection.idle(asyncio.Event(), 30)
+            await connection.idle(Bell(), 30)
     assert news == [Bye("timeout")]
 
 
@@ -372,7 +373,7 @@ async def test_a_server_that_refuses_idle_is_an_answer() -> None:
         connection = await connect(port)
         await connection.login(BOB, soon())
         with pytest.raises(ImapRefused):
-            await connection.idle(asyncio.Event(), 30)
+            await connection.idle(Bell(), 30)
         assert connection.is_open
         await connection.close()
 
@@ -384,7 +385,7 @@ async def test_a_done_that_is_not_answered_ends_the_connection(
         connection = await connect(port)
         monkeypatch.setattr("postroom.net.imap.IDLE_ANSWER_S", 0.2)
         with pytest.raises(DeadlineExceeded):
-            await connection.idle(asyncio.Event(), 0.01)
+            await connection.idle(Bell(), 0.01)
         assert not connection.is_open
 
 

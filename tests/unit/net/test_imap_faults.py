@@ -18,6 +18,7 @@ from postroom.model.account import Account, Credentials
 from postroom.model.account import ImapServer as Where
 from postroom.model.secret import Secret
 from postroom.net import imap
+from postroom.net.bell import Bell
 from postroom.net.imap import ImapConnection, Terms
 from postroom.providers.imap.connect import connect
 from tests.fakes.dovecot import message
@@ -50,7 +51,7 @@ async def dialogue(port: int, deadline: Deadline) -> None:
     try:
         await connection.run(Select("INBOX"), deadline)
         await connection.run(Fetch("1:*", "(UID FLAGS ENVELOPE BODY.PEEK[])"), deadline)
-        await connection.idle(asyncio.Event(), 0.01)
+        await connection.idle(Bell(), 0.01)
         await connection.run(Noop(), deadline)
     finally:
         await connection.close()
@@ -184,7 +185,7 @@ async def test_a_quiet_mailbox_is_asked_again_before_it_counts_as_silent(
     await connection.run(Select("INBOX"), soon())
     for _ in range(2):
         async with asyncio.timeout(5):
-            await connection.idle(asyncio.Event(), 28 * 60)
+            await connection.idle(Bell(), 28 * 60)
         assert connection.is_open
     await connection.run(Noop(), soon())
     await connection.close()
