@@ -66,13 +66,13 @@ class ListMailboxes(Command[tuple[ListedMailbox, ...]]):
                 return False
             return True
 
-        is_extended = offered.has("LIST-EXTENDED")
+        is_narrowed = "SPECIAL-USE" in self._selection(offered)
         return Exchange(
             self._line(offered),
             lambda _tagged: tuple(
                 mailbox
                 for mailbox in _with_status(listed, told)
-                if is_extended or self._is_selected(mailbox)
+                if is_narrowed or self._is_selected(mailbox)
             ),
             take,
         )

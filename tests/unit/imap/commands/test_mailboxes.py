@@ -76,8 +76,10 @@ def test_a_listing_is_narrowed_by_the_server_where_it_can() -> None:
     assert line(uses, FULL) == b'LIST (SPECIAL-USE) "" "*"'
     # Zimbra: LIST-EXTENDED without SPECIAL-USE, which is an unknown option then.
     assert line(uses, "LIST-EXTENDED") == b'LIST "" "*"'
-    found, _ = play(uses, b'* LIST () "/" a\r\n* LIST (\\Sent) "/" b\r\nP1 OK\r\n')
-    assert [mailbox.path for mailbox in found] == ["b"]
+    answer = b'* LIST () "/" a\r\n* LIST (\\Sent) "/" b\r\nP1 OK\r\n'
+    for capabilities in ("IMAP4rev1", "LIST-EXTENDED"):
+        found, _ = play(uses, answer, capabilities)
+        assert [mailbox.path for mailbox in found] == ["b"]
     several = ListMailboxes(patterns=("INBOX", "a%"))
     assert line(several, FULL) == b'LIST "" ("INBOX" "a%")'
     assert line(several) == b'LIST "" "INBOX"'
