@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from postroom.imap.types import MailboxStatus
 from postroom.model.mailbox import MailboxCursor
-from postroom.providers.imap.listing import Absences
+from postroom.providers.imap.listing import NONE, Absences
 
 # Contract I9.
 REFUSALS = 3
@@ -39,7 +39,7 @@ class History:
         self.refusals: dict[str, Refusal] = {}
         # When the last whole round began, and the mailboxes that it could not verify (I7).
         self.round_ms = 0
-        self.unverified: frozenset[str] = frozenset()
+        self.unverified = NONE
 
     def is_resting(self, path: str, status: MailboxStatus | None, now_s: float) -> bool:
         """Whether a mailbox that refused too often is left alone; no status is no news."""
@@ -64,7 +64,7 @@ class History:
 
     def ended(self, started_ms: int, unverified: Sequence[str], paths: Collection[str]) -> None:
         """A round over the mailboxes `paths` has ended; others need not be remembered."""
-        self.round_ms, self.unverified = started_ms, frozenset(unverified)
+        self.round_ms, self.unverified = started_ms, frozenset(unverified) or NONE
         if self.refusals or self.looked:
             kept = frozenset(paths)
             self.refusals = {path: told for path, told in self.refusals.items() if path in kept}

@@ -36,6 +36,8 @@ _BY_ATTRIBUTE: dict[str, SpecialUse] = {
 }
 # Where all mail of a Gmail account is.
 _GMAIL_WHOLE: frozenset[SpecialUse] = frozenset(("\\All", "\\Junk", "\\Trash"))
+# One for all: an empty frozenset takes 216 bytes, and every idle account would have two.
+NONE: frozenset[str] = frozenset()
 _CLAIM = dict[str, tuple[SpecialUse, SpecialUseSource]]
 
 
@@ -149,8 +151,10 @@ class Absences:
     A listing that is empty or has no INBOX is a server fault (contract I9) and proves nothing.
     """
 
+    __slots__ = ("_suspected",)
+
     def __init__(self) -> None:
-        self._suspected: frozenset[str] = frozenset()
+        self._suspected = NONE
 
     @property
     def is_pending(self) -> bool:
@@ -161,10 +165,10 @@ class Absences:
         """Look at one listing; the paths whose absence it proves."""
         present = {canonical(path) for path in listed}
         if "INBOX" not in present:
-            return frozenset()
+            return NONE
         absent = frozenset(known) - present
         proved = absent & self._suspected
-        self._suspected = absent - proved
+        self._suspected = (absent - proved) or NONE
         return proved
 
 
