@@ -7,6 +7,7 @@ hundred blocks), and afterwards nothing is kept but what is smaller than asking 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -34,8 +35,8 @@ class Known:
 
     cursor: MailboxCursor
     index: MailboxIndex
-    # How many messages the last pass found added, changed or gone.
-    found: int = 0
+    # How many messages the last pass found to differ, by what became of them.
+    found: Counter[str] = field(default_factory=Counter)
 
     def rest(self) -> None:
         """Give the memory back until the next pass."""

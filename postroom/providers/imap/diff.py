@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -25,12 +26,13 @@ class Difference:
 
     @property
     def is_empty(self) -> bool:
-        return not self.count
+        return not (self.added or self.removed or self.changed)
 
     @property
-    def count(self) -> int:
-        """How many messages differ."""
-        return len(self.added) + len(self.removed) + len(self.changed)
+    def counts(self) -> Counter[str]:
+        """How many messages differ, by how."""
+        lists = {"added": self.added, "removed": self.removed, "changed": self.changed}
+        return Counter({name: len(found) for name, found in lists.items() if found})
 
 
 def compare(known: Mapping[int, int], listed: Mapping[int, int]) -> Difference:

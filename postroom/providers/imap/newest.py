@@ -8,6 +8,8 @@ question: it has to be the recorded one, and the count as well.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from postroom.imap.commands.fetch import Fetch
 from postroom.imap.errors import ImapRefused
 from postroom.imap.sets import encode_set
@@ -40,7 +42,7 @@ async def look_for_new(opened: Opened, known: Known) -> None:
         listed = {}
     came = sorted(uid for uid in listed if uid >= cursor.uid_next)
     fresh, _silent = await Arrival(opened).sort(cursor, came)
-    known.found = len(fresh)
+    known.found += Counter({"added": len(fresh)})
     await recording.announce(fresh, listed)
     highest = max((highest, *listed))
     await recording.finish_newest(highest, is_asked=is_asked)

@@ -70,7 +70,7 @@ class Recording:
     async def record(self, portion: Portion) -> None:
         """Record what a look found; `portion.listed` has the masks of the added messages."""
         difference, listed = portion.difference, portion.listed
-        self._known.found += difference.count
+        self._known.found += difference.counts
         await self.flush()
         for gone in batches(difference.removed, EVENT_BATCH):
             await self._remove(gone)

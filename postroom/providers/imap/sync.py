@@ -9,11 +9,13 @@ index (I8). The primary connection examines and never selects: watching changes 
 
 from __future__ import annotations
 
+from collections import Counter
+
 from postroom.imap.commands.select import Select
 from postroom.imap.errors import ImapRefused
 from postroom.imap.types import Selected
 from postroom.logs import get_logger
-from postroom.model.mailbox import Mailbox
+from postroom.model.mailbox import Mailbox, MailboxCursor
 from postroom.net.imap import ImapConnection
 from postroom.providers.imap.beginnings import established, restarted
 from postroom.providers.imap.desk import Desk, Known, Opened
@@ -43,7 +45,7 @@ async def sync_mailbox(
         # Told before the listing, so the listing has to ask about flags.
         heard.has_flags = True
     current = await established(desk, connection, mailbox, known, selected)
-    current.found = 0
+    current.found = Counter()
     opened = Opened(desk, connection, mailbox, selected, news, started_ms)
     if current.cursor.indexer == "fast":
         await look_for_new(opened, current)
@@ -110,14 +112,16 @@ async def _pass(opened: Opened, current: Known, heard: News, *, has_resynced: bo
         is_whole=look is Look.FULL and not is_behind,
         modseq=before.highest_modseq if is_behind else modseq,
     )
-    if look is Look.FULL and before.is_complete and current.found and not heard:
+    if look is Look.FULL and current.found and _claims_nothing(before, selected, heard):
         # The server should have told this by itself (invariant I7).
-        log.warning(
-            "mailbox.healed",
-            account=opened.desk.account.account,
-            path=before.path,
-            messages=current.found,
-        )
+        name = opened.desk.account.account
+        log.warning("mailbox.healed", account=name, path=before.path, **current.found)
+
+
+def _claims_nothing(before: MailboxCursor, selected: Selected, heard: News) -> bool:
+    """Whether by the server's own mod-sequence nothing changed; without one it claims nothing."""
+    is_same = bool(before.highest_modseq) and selected.highest_modseq == before.highest_modseq
+    return before.is_complete and is_same and not heard
 
 
 async def _list_all(opened: Opened, current: Known, looks: Looks, recording: Recording) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 
@@ -109,6 +110,28 @@ async def test_nonsense_is_survived_and_the_truth_told_afterwards(
         assert await here.told("a", "mailboxReset") == []
         cursor = (await here.mailboxes.cursors("a"))["INBOX"]
         assert cursor.messages == 5
+
+
+async def test_a_change_that_the_server_hides_is_found_and_noted(
+    monkeypatch: pytest.MonkeyPatch, store: Store, capfd: pytest.CaptureFixture[str]
+) -> None:
+    mail = mail_of(4)
+    async with (
+        bent(monkeypatch, mail, lambda *_told: None) as server,
+        world(store) as here,
+    ):
+        await here.register(imap_account("a", "u", server.port, notify_from=LONG_AGO))
+        await here.until_state("a", "connected")
+        # Neither MODSEQ nor a word to those who listen.
+        mail.mailbox("u", "INBOX").messages[3].flags = SEEN
+        await here.sync("a")
+        assert await here.told("a", "messageUpdated") == []
+        monkeypatch.setattr("postroom.providers.imap.passes.FULL_COMPARE_MS", 0)
+        await here.sync("a")
+        (told,) = await here.told("a", "messageUpdated")
+        assert told.data["changes"]["flags"]["value"] == list(SEEN)
+        (noted,) = [one for one in capfd.readouterr().err.splitlines() if "mailbox.healed" in one]
+        assert json.loads(noted)["changed"] == 1
 
 
 async def _patiently(here: World, holds: Callable[[], object]) -> None:
