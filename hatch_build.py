@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import io
 import shutil
+import sysconfig
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,9 @@ class CompiledTwin(BuildHookInterface[Any]):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build, and have the wheel take what was built."""
         package = Path(self.root) / Path(SOURCE).parent
-        for stale in package.glob("compiled.*.so"):
-            stale.unlink()
+        # One of another Python stays: two environments may share the source.
+        stale = package / f"compiled{sysconfig.get_config_var('EXT_SUFFIX')}"
+        stale.unlink(missing_ok=True)
         said = io.StringIO()
         with tempfile.TemporaryDirectory() as made:
             try:
