@@ -2,7 +2,8 @@
 
 20,000 generated FETCH responses as a listing of messages asks for them (UID, FLAGS, INTERNALDATE,
 RFC822.SIZE, MODSEQ, ENVELOPE, BODYSTRUCTURE and a literal of header fields), about 1.5 kB each, and
-50,000 plain flag lines as a first sync gets them. Pure and compiled twin by turns.
+50,000 plain flag lines as a first sync gets them. Pure and compiled twin by turns,
+in seconds of CPU.
 """
 
 from __future__ import annotations
@@ -57,9 +58,10 @@ def _report(twin: Twin, responses: list[bytes], stream: bytes) -> None:
 
 
 def _rate(work: Callable[[], None], count: int) -> float:
-    began = time.perf_counter()
+    # Nothing here waits: CPU time is the same figure, and other processes do not disturb it.
+    began = time.process_time()
     work()
-    return count / (time.perf_counter() - began)
+    return count / (time.process_time() - began)
 
 
 def _frame(stream: bytes) -> None:
@@ -95,9 +97,10 @@ def _flag_lines() -> bytes:
 
 
 def _response(rng: random.Random, seq: int) -> bytes:
-    headers = b"References: <%032x@mail.example.com>\r\nX-Priority: %d\r\n\r\n" % (
-        rng.getrandbits(128), rng.randint(1, 5)
-    )  # fmt: skip
+    headers = (
+        b"References: <%032x@mail.example.com>\r\n <%032x@mail.example.com>\r\n"
+        b"X-Priority: %d\r\n\r\n" % (rng.getrandbits(128), rng.getrandbits(128), rng.randint(1, 5))
+    )
     return (
         b"* %d FETCH (UID %d FLAGS (%s)" % (seq, 3 * seq, rng.choice(FLAGS))
         + b' INTERNALDATE "%02d-Nov-2026 10:%02d:%02d +0100"'
@@ -112,14 +115,14 @@ def _response(rng: random.Random, seq: int) -> bytes:
 def _envelope(rng: random.Random, seq: int) -> bytes:
     people = [
         b'("Person Number %d" NIL "person.%d" "example-%d.com")' % (n, n, n % 7)
-        for n in rng.sample(range(1000), 5)
+        for n in rng.sample(range(1000), 6)
     ]
     sender, *others = people
     return (
         b'("Wed, 25 Nov 2026 10:%02d:00 +0100"' % rng.randint(0, 59)
         + b' "=?utf-8?q?Re=3A_the_plans_for_the_=E2=82=AC_week?= and more words number %d"' % seq
         + b" (%s) (%s) (%s) (%s) (%s) NIL"
-        % (sender, sender, sender, b"".join(others[:3]), others[3])
+        % (sender, sender, sender, b"".join(others[:3]), b"".join(others[3:]))
         + b' "<%032x@mail.example.com>" "<%032x@mail.example.com>")'
         % (rng.getrandbits(128), rng.getrandbits(128))
     )
