@@ -45,41 +45,33 @@ class Endpoint:
 
 async def dial(endpoint: Endpoint, *, deadline: Deadline) -> Wire:
     """Connect; raises ConnectFailed."""
-    context = _context(endpoint) if endpoint.secure else None
     connected = await open_socket(endpoint.host, endpoint.port, endpoint.road, deadline)
     try:
-        async with asyncio.timeout(deadline.remaining_s()):
-            _, wire = await asyncio.get_running_loop().create_connection(
-                Wire,
-                sock=connected,
-                ssl=context,
-                server_hostname=endpoint.host if context else None,
-            )
-    except DeadlineExceeded:
-        connected.close()
-        raise _too_late(endpoint.host, endpoint.port) from None
-    except (OSError, UnicodeError) as error:
+        _, wire = await asyncio.get_running_loop().create_connection(Wire, sock=connected)
+    except OSError as error:
         raise connect_failed(error, endpoint.host, endpoint.port) from error
+    if endpoint.secure:
+        await upgrade(wire, endpoint, deadline=deadline)
     return wire
 
 
 async def upgrade(wire: Wire, endpoint: Endpoint, *, deadline: Deadline) -> None:
     """Start TLS on an open connection; raises ConnectFailed, and the wire is then ended."""
+    is_encrypted = False
     try:
-        context = _context(endpoint)
+        context = client_context(endpoint.tls, verify=endpoint.verify, floor=endpoint.floor)
         async with asyncio.timeout(deadline.remaining_s()):
             await wire.start_tls(context, endpoint.host)
-    except ConnectFailed:
-        wire.abort()
-        raise
+        is_encrypted = True
     except DeadlineExceeded:
-        wire.abort()
         raise _too_late(endpoint.host, endpoint.port) from None
     except WireEnded as ended:
         raise connect_failed(ended.cause, endpoint.host, endpoint.port) from ended
-    except OSError as error:
-        wire.abort()
+    except (OSError, ValueError) as error:
         raise connect_failed(error, endpoint.host, endpoint.port) from error
+    finally:
+        if not is_encrypted:
+            wire.abort()
 
 
 async def open_socket(host: str, port: int, road: Road, deadline: Deadline) -> socket.socket:
@@ -169,10 +161,6 @@ def _keep_alive(connected: socket.socket) -> None:
         option = getattr(socket, name, None)
         if option is not None:
             connected.setsockopt(socket.IPPROTO_TCP, option, value)
-
-
-def _context(endpoint: Endpoint) -> Any:
-    return client_context(endpoint.tls, verify=endpoint.verify, floor=endpoint.floor)
 
 
 def _too_late(host: str, port: int) -> ConnectFailed:

@@ -55,7 +55,7 @@ def _told(error: BaseException | None) -> tuple[str, str]:
         return "ENOTFOUND", "The host name is unknown"
     if isinstance(error, TimeoutError) and error.errno is None:
         return "ETIMEDOUT", "Connection timeout"
-    if isinstance(error, UnicodeError):
+    if isinstance(error, ValueError) and not isinstance(error, OSError):
         return "ENOTFOUND", "The host name is malformed"
     if isinstance(error, OSError):
         code = _errno_name(error)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import cast
 
 from postroom.net.deflate import Deflated
+from postroom.net.encryption import Encryption
 
 # Some 100,000 FETCH lines are 5 MB; half a megabyte keeps the socket busy while we parse.
 MOST_UNREAD_BYTES = 512 * 1024
@@ -38,6 +39,7 @@ class Wire(asyncio.Protocol):
         "_cause",
         "_chunks",
         "_deflated",
+        "_encryption",
         "_is_gone",
         "_is_paused",
         "_is_writable",
@@ -54,6 +56,7 @@ class Wire(asyncio.Protocol):
         self._is_paused = False
         self._cause: Exception | None = None
         self._deflated: Deflated | None = None
+        self._encryption: Encryption | None = None
         self.is_ended = False
         self._is_writable = True
         self._is_gone = False
@@ -66,12 +69,43 @@ class Wire(asyncio.Protocol):
 
     @property
     def is_encrypted(self) -> bool:
+        """Whether TLS protects it: our own as a client, the loop's on a listener."""
+        if self._encryption is not None:
+            return self._encryption.is_ready
         return self._transport is not None and bool(self._transport.get_extra_info("ssl_object"))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
+        if self._encryption is not None:
+            self._decrypt(self._encryption, data)
+        else:
+            self._came(data)
+
+    def _decrypt(self, encryption: Encryption, data: bytes) -> None:
+        try:
+            plain = encryption.receive(data)
+        except ssl.SSLError as error:
+            # The peer is told why, if it still listens.
+            self._flush(encryption)
+            self._end(error)
+            if self._transport is not None:
+                self._transport.close()
+            return
+        self._flush(encryption)
+        if plain:
+            self._came(plain)
+        if encryption.is_over:
+            self._end(None)
+        self.nudge()
+
+    def _flush(self, encryption: Encryption) -> None:
+        outgoing = encryption.outgoing()
+        if outgoing and self._transport is not None:
+            self._transport.write(outgoing)
+
+    def _came(self, data: bytes) -> None:
         self._chunks.append(data)
         self._unread += len(data)
         self.nudge()
@@ -173,7 +207,13 @@ class Wire(asyncio.Protocol):
         """Send; waits while the peer does not take it. Raises WireEnded."""
         if self.is_ended or self._transport is None:
             raise WireEnded(self._cause)
-        self._transport.write(data if self._deflated is None else self._deflated.deflate(data))
+        if self._deflated is not None:
+            data = self._deflated.deflate(data)
+        if self._encryption is None:
+            self._transport.write(data)
+        else:
+            self._encryption.send(data)
+            self._flush(self._encryption)
         if not self._is_writable:
             await self._until(lambda: self._is_writable or self.is_ended)
 
@@ -186,16 +226,15 @@ class Wire(asyncio.Protocol):
             self.nudge()
 
     async def start_tls(self, context: ssl.SSLContext, server_name: str) -> None:
-        """Go on with TLS over the same connection."""
+        """Go on with TLS over the same connection. Raises WireEnded, or ValueError for a name."""
         if self.is_ended or self._transport is None:
             raise WireEnded(self._cause)
-        loop = asyncio.get_running_loop()
-        encrypted = await loop.start_tls(
-            self._transport, self, context, server_hostname=server_name
-        )
-        if encrypted is None:
+        encryption = self._encryption = Encryption(context, server_name)
+        encryption.shake_hands()
+        self._flush(encryption)
+        await self._until(lambda: encryption.is_ready or self.is_ended)
+        if not encryption.is_ready:
             raise WireEnded(self._cause)
-        self._transport = encrypted
 
     def abort(self) -> None:
         """End at once."""
@@ -208,6 +247,9 @@ class Wire(asyncio.Protocol):
         self._end(None)
         if self._transport is None:
             return
+        if self._encryption is not None and self._encryption.is_ready:
+            self._encryption.say_goodbye()
+            self._flush(self._encryption)
         self._transport.close()
         try:
             async with asyncio.timeout(at_most_s):

@@ -86,6 +86,9 @@ class _Pipe(asyncio.Transport):
     def abort(self) -> None:
         self.is_aborted = True
 
+    def close(self) -> None:
+        self.is_aborted = True
+
     def pause_reading(self) -> None:
         self.is_reading_paused = True
 
