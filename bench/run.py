@@ -24,6 +24,7 @@ from bench.memory import memory_by_kind, total
 from bench.micro import bench_queue, bench_rpc
 from bench.parse import bench_parse
 from bench.rawimap import raw_imap
+from bench.stages import bench_stages
 from bench.sync import bench_sync
 from postroom.demo.imapd import ImapServer
 from postroom.demo.mailstore import MailStore
@@ -198,6 +199,7 @@ async def _submit_all(product: Product, sink: Sink) -> None:
 BENCHES: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
     "start": bench_start,
     "sync": bench_sync,
+    "stages": bench_stages,
     "webhook": bench_webhook,
     "submit": bench_submit,
     "accounts": bench_accounts,
