@@ -94,9 +94,14 @@ def _dovecot(extra: str = "") -> AbstractContextManager[MailServer]:
     return running_dovecot(_TRUE_FLAGS + extra)
 
 
+def _hiding(*words: str) -> AbstractContextManager[MailServer]:
+    """A Dovecot that names these words only; without TLS, so that a proxy sees what is said."""
+    return _dovecot(f"ssl = no\nimap_capability = {' '.join(words)}\n")
+
+
 def _without(*hidden: str) -> AbstractContextManager[MailServer]:
     words = [word for word in _DOVECOT_WORDS if word not in hidden]
-    return _dovecot(f"imap_capability = {' '.join(words)}")
+    return _hiding(*words)
 
 
 @contextmanager
@@ -130,7 +135,7 @@ PROFILES: Final[dict[str, Profile]] = {
         name: Profile(partial(_without, *hidden), _dovecot_is_missing)
         for name, hidden in _HIDDEN.items()
     },
-    "minimal": Profile(partial(_dovecot, "imap_capability = IMAP4rev1"), _dovecot_is_missing),
+    "minimal": Profile(partial(_hiding, "IMAP4rev1"), _dovecot_is_missing),
     "all-mail": Profile(_with_all_mail, _dovecot_is_missing),
     "cyrus": Profile(running_cyrus, _cyrus_is_missing),
     "pymap": Profile(running_pymap, _pymap_is_missing),

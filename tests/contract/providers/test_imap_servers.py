@@ -1,7 +1,7 @@
 """The same things asked of an account on every kind of mail server, with the same answers.
 
 The proxy in between notes what the product says: an extension that a server does not announce must
-not be used, even where the server would obey.
+not be used, even where the server would obey. (Where the server has TLS there is nothing to see.)
 """
 
 from __future__ import annotations
@@ -112,6 +112,8 @@ class Place:
     def used(self) -> set[str]:
         """The extensions whose words the product said."""
         said = bytes(self.proxy.transcript or b"")
+        is_clear = re.search(rb" (LOGIN|AUTHENTICATE) ", said) is not None
+        assert is_clear or "STARTTLS" in self.capabilities
         return {name for name, pattern in _USES.items() if re.search(pattern, said)}
 
 
