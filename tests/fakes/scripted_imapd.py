@@ -14,13 +14,17 @@ import re
 import socket
 import ssl
 import struct
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 # SO_LINGER on with zero seconds: closing sends RST instead of FIN (socket(7)).
 _RESET = struct.pack("ii", 1, 0)
+# Every message has come in then.
+RECEIVED = datetime(2026, 11, 20, 9, 22)
 CAPABILITIES = "IMAP4rev1 ID ENABLE IDLE CONDSTORE"
 
 
@@ -196,7 +200,7 @@ class ScriptedImapd:
         if name == "IDLE":
             await self._idle(peer, tag)
             return
-        lines, status = self._answer_to(peer, name, arguments)
+        lines, status = self._answer_to(peer, tag, name, arguments)
         answer = b"".join(one + b"\r\n" for one in lines)
         await self._answer(peer, name, answer + f"{tag} {status}\r\n".encode())
         if name == "STARTTLS" and status.startswith("OK") and "STARTTLS" not in self.faults:
@@ -218,7 +222,9 @@ class ScriptedImapd:
         else:
             await fault(peer, answer)
 
-    def _answer_to(self, peer: Peer, name: str, arguments: str) -> tuple[list[bytes], str]:
+    def _answer_to(
+        self, peer: Peer, tag: str, name: str, arguments: str
+    ) -> tuple[list[bytes], str]:
         match name:
             case "CAPABILITY":
                 return [f"* CAPABILITY {self._offered(peer)}".encode()], "OK done"
@@ -233,8 +239,7 @@ class ScriptedImapd:
                 box = self.boxes[peer.open_box]
                 return list(_fetched(box, arguments, by_uid=name != "FETCH")), "OK done"
             case "SEARCH" | "UID SEARCH" if peer.open_box in self.boxes:
-                uids = " ".join(map(str, self.boxes[peer.open_box].messages))
-                return [f"* SEARCH {uids}".strip().encode()], "OK done"
+                return [_found(self.boxes[peer.open_box], tag, arguments)], "OK done"
             case _:
                 return [], "OK done"
 
@@ -270,23 +275,38 @@ class ScriptedImapd:
         return lines, "OK [READ-ONLY] done"
 
 
+def _found(box: Box, tag: str, arguments: str) -> bytes:
+    """The answer to a SEARCH, which looks at SINCE only; as ranges where that is asked for."""
+    since = re.search(r"SINCE (\S+)", arguments)
+    is_old = since is not None and datetime.strptime(since.group(1), "%d-%b-%Y") > RECEIVED
+    uids = [] if is_old else list(box.messages)
+    if not arguments.startswith("RETURN"):
+        return f"* SEARCH {' '.join(map(str, uids))}".strip().encode()
+    told = f" ALL {uids[0]}:{uids[-1]}" if uids else ""
+    return f'* ESEARCH (TAG "{tag}") UID COUNT {len(uids)}{told}'.encode()
+
+
 def _fetched(box: Box, arguments: str, *, by_uid: bool) -> Iterator[bytes]:
     """The answers to a FETCH, with every item that was asked for."""
     numbers, _, items = arguments.partition(" ")
     since = re.search(r"CHANGEDSINCE (\d+)", items)
-    last = max(box.messages, default=0) if by_uid else len(box.messages)
-    wanted = _numbers(numbers, last)
-    for place, (uid, message) in enumerate(box.messages.items(), 1):
-        is_wanted = (uid if by_uid else place) in wanted
-        if is_wanted and (since is None or message.modseq > int(since.group(1))):
-            yield f"* {place} FETCH ({_items(uid, message, items)})".encode()
+    uids = list(box.messages)
+    last = (uids[-1] if by_uid else len(uids)) if uids else 0
+    for low, high in _ranges(numbers, last):
+        first, end = (low - 1, high)
+        if by_uid:
+            first, end = bisect_left(uids, low), bisect_right(uids, high)
+        for place, uid in enumerate(uids[first:end], first + 1):
+            message = box.messages[uid]
+            if since is None or message.modseq > int(since.group(1)):
+                yield f"* {place} FETCH ({_items(uid, message, items)})".encode()
 
 
 def _items(uid: int, message: Stored, items: str) -> str:
     flags = " ".join(message.flags)
     told = [f"UID {uid}", f"FLAGS ({flags})", f"MODSEQ ({message.modseq})"]
     if "INTERNALDATE" in items:
-        told.append('INTERNALDATE "20-Nov-2026 09:22:00 +0000"')
+        told.append(f'INTERNALDATE "{RECEIVED:%d-%b-%Y %H:%M:%S} +0000"')
     if "RFC822.SIZE" in items:
         told.append("RFC822.SIZE 100")
     if "ENVELOPE" in items:
@@ -302,18 +322,11 @@ def _items(uid: int, message: Stored, items: str) -> str:
     return " ".join(told)
 
 
-def _numbers(text: str, last: int) -> set[int] | range:
-    """The numbers of a sequence set; `*` is the last one."""
-    found: set[int] = set()
+def _ranges(text: str, last: int) -> Iterator[tuple[int, int]]:
+    """The ranges of a sequence set; `*` is the last number."""
     for part in text.split(","):
-        first, _, end = part.partition(":")
-        low = last if first == "*" else int(first)
-        high = (last if end == "*" else min(int(end), max(last, low))) if end else low
-        low, high = min(low, high), max(low, high)
-        if text == part:
-            return range(low, high + 1)
-        found.update(range(low, high + 1))
-    return found
+        ends = [last if end == "*" else int(end) for end in part.split(":")]
+        yield min(ends), max(ends)
 
 
 @asynccontextmanager
