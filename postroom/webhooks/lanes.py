@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from postroom.backoff import DELIVERY
 from postroom.clock import Clock, iso
-from postroom.errors import PostroomError
+from postroom.errors import PostroomError, StoreUnavailable
 from postroom.events.log import decode_payload
 from postroom.logs import get_logger
 from postroom.model.event import Event
@@ -32,6 +32,8 @@ from postroom.webhooks.targets import Target, WebhookRules, target
 MAX_STREAK = 100
 # How long a cancelled worker may take to give its lane back; else the lease runs out.
 GIVE_BACK_S = 1.0
+# Between two tries to give a lane back while the store is away.
+PAUSE_S = 1.0
 
 log = get_logger("webhooks")
 
@@ -91,6 +93,9 @@ class LaneServer:
         try:
             if await self._deliver(visit):
                 await self._give_back(visit.leased)
+        except StoreUnavailable:
+            log.warn("lane.waiting", lane=visit.lane)
+            await self._give_back_later(visit.leased)
         except PostroomError:
             raise
         except Exception:  # a job loop: one lane's fault is not the others'
@@ -121,6 +126,16 @@ class LaneServer:
 
     async def _give_back(self, leased: Leased) -> None:
         await self._use.schedule.release(leased, self._use.clock.now_ms())
+
+    async def _give_back_later(self, leased: Leased) -> None:
+        """The store was away: its lanes go on when it is back, not when their leases are over."""
+        clock = self._use.clock
+        over_s = clock.steady_s() + self._use.schedule.lease_ms / 1000
+        while clock.steady_s() < over_s and not self._stopping.is_set():
+            await clock.sleep(PAUSE_S)
+            with suppress(StoreUnavailable):
+                await self._give_back(leased)
+                return
 
     async def _deliver(self, visit: Visit) -> bool:
         """True when the lane is still ours and has more to deliver."""

@@ -144,3 +144,38 @@ async def test_a_paused_queue_delivers_nothing_until_it_goes_on(store: Store) ->
         async with running(store):
             await receiver.wait_for(1)
         await house.close()
+
+
+async def refusals(store: Store) -> int:
+    """How often the store refused a write since it runs, because it is a replica."""
+    told = (await store.command("INFO", "errorstats")).get("errorstat_READONLY", {})
+    return int(told.get("count", 0))
+
+
+async def test_a_lane_goes_on_as_soon_as_the_store_takes_writes_again(store: Store) -> None:
+    async def demote(_: Received) -> int:
+        await store.command("REPLICAOF", "127.0.0.1", "1")
+        return 200
+
+    async def fine(_: Received) -> int:
+        return 200
+
+    async with webhook_receiver() as receiver, running(store) as (house, _):
+        await house.set_up(receiver.url)
+        await house.register("a")
+        receiver.reply = demote
+        before = await refusals(store)
+        (event_id,) = await house.emit_new("a", 1)
+        try:
+            await receiver.wait_for(1)
+            receiver.reply = fine
+            while await refusals(store) == before:
+                await asyncio.sleep(0.02)
+            assert await house.waiting("a") == 1
+        finally:
+            await store.command("REPLICAOF", "NO", "ONE")
+        # The lease of a minute is not waited for.
+        async with asyncio.timeout(house.schedule.lease_ms / 1000 / 3):
+            while await house.waiting("a"):
+                await asyncio.sleep(0.02)
+        assert {one.event_id for one in receiver.received} == {event_id}
