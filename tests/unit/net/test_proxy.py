@@ -123,6 +123,20 @@ async def test_a_login_is_given_and_a_wrong_one_is_refused_without_being_shown(k
             assert "me@x" not in shown
 
 
+@pytest.mark.parametrize("kind", ["socks4", "socks4a", "socks5"])
+@pytest.mark.parametrize("login", ["u" * 300 + ":p@", "%C3%BC:p@", "u:" + "p" * 300 + "@"])
+async def test_a_login_that_socks_cannot_carry_is_a_failed_connection(
+    kind: str, login: str
+) -> None:
+    async with running_proxy() as proxy:
+        proxy.login = ("somebody", "else")
+        where = Where(host="localhost", port=free_port())
+        terms = Terms(road=road_to(kind, proxy.port, login))
+        with pytest.raises(ConnectFailed) as failed:
+            await ImapConnection.open(where, clock=CLOCK, deadline=soon(), terms=terms)
+        assert "ppp" not in failed.value.text
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_proxy_that_refuses_is_named(kind: str, certificate: Path) -> None:
     outside = server_context(certificate) if kind == "https" else None
