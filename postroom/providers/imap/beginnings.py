@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from postroom.imap.commands.status import Status
-from postroom.imap.types import Selected
+from postroom.imap.types import MailboxStatus, Selected
 from postroom.logs import get_logger
 from postroom.model.mailbox import Mailbox, MailboxCursor
 from postroom.net.imap import ImapConnection
@@ -51,6 +51,28 @@ async def established(
     return known
 
 
+async def recorded_as_empty(desk: Desk, mailbox: Mailbox, status: MailboxStatus) -> bool:
+    """Record a mailbox of a first sync without opening it, if STATUS says that it is empty.
+
+    Whatever comes later is above its mod-sequence and its count, and so it is found, and new.
+    """
+    validity = status.uid_validity
+    if desk.has_synced or status.messages != 0 or validity is None or not is_uid_validity(validity):
+        return False
+    first, now_ms = await _first_cursor(desk, mailbox, validity), desk.clock.now_ms()
+    cursor = msgspec.structs.replace(
+        first,
+        highest_modseq=status.highest_modseq or None,
+        mailbox_id=status.mailbox_id,
+        is_complete=True,
+        last_verified_ms=now_ms,
+        compared_ms=now_ms,
+        step=first.next_step(),
+    )
+    await desk.recorder.record(MailboxChange(cursor=cursor))
+    return True
+
+
 async def restarted(desk: Desk, known: Known, selected: Selected) -> Known:
     """The cursor is there but its index is not: build it anew (contract I5)."""
     before = known.cursor
@@ -65,20 +87,26 @@ def _is_lost(known: Known) -> bool:
 
 async def _begin(desk: Desk, mailbox: Mailbox, selected: Selected, validity: int) -> Known:
     """A mailbox not seen before: give it a number, announce it unless everything is new."""
-    number = await desk.mailboxes.number_for(desk.account.account, validity, mailbox.path)
-    cursor = MailboxCursor(
-        path=mailbox.path,
-        uid_validity=validity,
-        number=number,
-        special_use=mailbox.special_use,
-        special_use_source=mailbox.special_use_source,
-        delimiter=mailbox.delimiter,
-    )
+    cursor = await _first_cursor(desk, mailbox, validity)
     cursor = _succeeding(_anew(desk, cursor, selected), former(desk.departed, selected))
     if desk.has_synced:
         cursor = msgspec.structs.replace(cursor, step=cursor.next_step())
         await desk.recorder.mailbox_new(cursor)
     return Known(cursor, MailboxIndex())
+
+
+async def _first_cursor(desk: Desk, mailbox: Mailbox, validity: int) -> MailboxCursor:
+    """The cursor of a mailbox not seen before; from now on it has its number."""
+    return MailboxCursor(
+        path=mailbox.path,
+        uid_validity=validity,
+        number=await desk.mailboxes.number_for(desk.account.account, validity, mailbox.path),
+        special_use=mailbox.special_use,
+        special_use_source=mailbox.special_use_source,
+        delimiter=mailbox.delimiter,
+        indexer=desk.indexer,
+        flushed_ms=desk.account.flushed_ms,
+    )
 
 
 def _succeeding(cursor: MailboxCursor, before: MailboxCursor | None) -> MailboxCursor:

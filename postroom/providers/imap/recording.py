@@ -97,9 +97,7 @@ class Recording:
 
         `modseq` is the mod-sequence up to which every change is recorded now.
         """
-        # Suspects that were recorded just before their worker died.
-        if leftover := self._desk.poison.leftover(self._known.cursor.number):
-            await self._acquit(leftover)
+        await self._acquit_leftover()
         before = self._known.cursor
         last = max((before.uid_next - 1, self._listed_to, *self._waiting))
         after = msgspec.structs.replace(
@@ -117,6 +115,7 @@ class Recording:
 
     async def finish_newest(self, highest: int, *, is_asked: bool) -> None:
         """The same for the fast indexer; `highest` is the highest UID that was seen."""
+        await self._acquit_leftover()
         before = self._known.cursor
         after = msgspec.structs.replace(
             self._ended(),
@@ -196,6 +195,11 @@ class Recording:
         if absent:
             await self._give_up(sorted(absent), listed)
         await self._acquit(uids)
+
+    async def _acquit_leftover(self) -> None:
+        """Suspects that were recorded just before their worker died."""
+        if leftover := self._desk.poison.leftover(self._known.cursor.number):
+            await self._acquit(leftover)
 
     async def _acquit(self, uids: Sequence[int]) -> None:
         number = self._known.cursor.number

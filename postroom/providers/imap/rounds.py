@@ -19,6 +19,7 @@ from postroom.imap.types import ListedMailbox, MailboxStatus
 from postroom.logs import get_logger
 from postroom.model.mailbox import Mailbox, MailboxCursor
 from postroom.net.imap import ImapConnection
+from postroom.providers.imap.beginnings import recorded_as_empty
 from postroom.providers.imap.desk import Desk, Known
 from postroom.providers.imap.hints import Hints
 from postroom.providers.imap.history import History
@@ -287,6 +288,8 @@ class Rounds:
             self.has_faults = True
             return False
         if cursor and status and self._can_skip(cursor, status, clock.now_ms()):
+            return True
+        if not cursor and status and await recorded_as_empty(self._desk, mailbox, status):
             return True
         try:
             known = await self._desk.load(cursor) if cursor is not None else None

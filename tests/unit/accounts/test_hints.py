@@ -178,7 +178,8 @@ async def test_a_flood_of_hints_is_followed_at_a_pace(
         if command.name == "EXAMINE" and looks:
             answer.lines.append(b"* STATUS Work (MESSAGES 7 UIDNEXT %d)\r\n" % (99 + looks))
 
-    mail.create("u", "Work")
+    # One without mail would not be opened by the first round.
+    mail.create("u", "Work").add(message("old"), (), mail.now_ms() - 3_600_000)
     limits = WatchLimits(pace_s=3600.0, reconnect=QUICK.reconnect)
     async with bent(monkeypatch, mail, bend) as server, world(store, limits) as here:
         server._capabilities = (*server._capabilities, "NOTIFY")

@@ -115,7 +115,7 @@ async def test_a_round_that_opens_many_mailboxes_comes_back_to_the_main_one_in_b
             opened.append(str(command.arguments[0]))
 
     for number in range(8):
-        mail.create("u", f"M{number}")
+        mail.create("u", f"M{number}").add(message("old"), (), mail.now_ms())
     limits = WatchLimits(return_s=0.0)
     async with bent(monkeypatch, mail, bend) as server, world(store, limits) as here:
         await connected(here, server)
@@ -227,7 +227,7 @@ async def test_what_is_refused_is_forgotten_with_its_mailbox(
         if command.name == "EXAMINE" and command.arguments[0] == "Bad":
             answer.end, answer.lines = "NO No", []
 
-    mail.create("u", "Bad")
+    mail.create("u", "Bad").add(message("old"), (), mail.now_ms())
     async with bent(monkeypatch, mail, bend) as server, world(store) as here:
         await connected(here, server)
         assert set(here.watcher("a")._history.refusals) == {"Bad"}

@@ -189,3 +189,25 @@ async def test_places_that_make_no_sense_cost_the_ranges_only(
         await here.register(imap_account("a", "u", server.port))
         await here.until_state("a", "connected")
         assert await indexed(here) == set(mail.mailbox("u", "INBOX").messages)
+
+
+async def test_empty_mailboxes_are_recorded_without_being_opened(
+    monkeypatch: pytest.MonkeyPatch, store: Store
+) -> None:
+    mail = mail_of(3)
+    opened: list[str] = []
+
+    def bend(_number: int, _session: Session, command: ClientCommand, _answer: Answer) -> None:
+        if command.name == "EXAMINE":
+            opened.append(str(command.arguments[0]))
+
+    async with bent(monkeypatch, mail, bend) as server, world(store) as here:
+        await here.register(imap_account("a", "u", server.port))
+        await here.until_state("a", "connected")
+        assert set(opened) == {"INBOX"}
+        assert set(await here.mailboxes.cursors("a")) == set(mail.mailboxes("u"))
+        mail.deliver("u", message("archived"), "Archive")
+        await here.sync("a")
+        (new,) = await here.told("a", "messageNew")
+        assert (new.path, new.data["subject"]) == ("Archive", "archived")
+        assert await here.told("a", "mailboxNew") == []
