@@ -47,6 +47,7 @@ PLAIN_PORT = 143
 IDLE_ANSWER_S = 30.0
 # What TLS may take to say good-bye before the socket is dropped.
 CLOSE_S = 1.0
+_WITH_CREDENTIALS = (Login, Authenticate)
 # A server that has said BYE and stays is not waited for until the deadline.
 AFTER_BYE_S = 1.0
 # An IDLE is renewed this much before the connection would count as silent for too long.
@@ -276,7 +277,8 @@ class ImapConnection:
 
     def _start(self, command: Command[Any]) -> None:
         self._client.begin(command)
-        self._is_secret = isinstance(command, Login | Authenticate)
+        if self._terms.transcripts:
+            self._is_secret = isinstance(command, _WITH_CREDENTIALS)
 
     def _tell_sent(self, data: bytes) -> None:
         for transcript in self._terms.transcripts:
