@@ -19,7 +19,7 @@ from postroom.imap.errors import ImapRefused
 from postroom.logs import get_logger
 from postroom.net.bell import Bell
 from postroom.net.imap import ImapConnection
-from postroom.providers.imap.desk import Desk
+from postroom.providers.imap.desk import Desk, Known
 from postroom.providers.imap.limits import WatchLimits
 from postroom.providers.imap.passes import News
 
@@ -143,6 +143,11 @@ async def pause(clock: Clock, wake: Bell, seconds: float) -> None:
         for task in waiting:
             task.cancel()
         await asyncio.wait(waiting)
+
+
+def moved(known: Known) -> int:
+    """How many messages a pass found to have come or gone; of flags many servers tell nothing."""
+    return known.found["added"] + known.found["removed"]
 
 
 def is_cancelled() -> bool:

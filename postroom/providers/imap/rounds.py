@@ -10,6 +10,7 @@ listings without it, and a STATUS that says so (I11).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from postroom.errors import ConnectionUnavailable, PostroomError
@@ -21,6 +22,7 @@ from postroom.model.mailbox import Mailbox, MailboxCursor
 from postroom.net.imap import ImapConnection
 from postroom.providers.imap.beginnings import recorded_as_empty
 from postroom.providers.imap.desk import Desk, Known
+from postroom.providers.imap.hearing import moved
 from postroom.providers.imap.hints import Hints
 from postroom.providers.imap.history import History
 from postroom.providers.imap.limits import MOST_PASSES, WatchLimits
@@ -51,6 +53,8 @@ log = get_logger("providers.imap")
 
 LIST_TIMEOUT_S = 120.0
 STATUS_TIMEOUT_S = 30.0
+# A sub-connection that takes longer over its mailbox sees to it by itself.
+TURN_S = 5.0
 # RFC 5530: what a server says of a mailbox that is not there; old servers give no code at all.
 # Any other refusal (INUSE, UNAVAILABLE, SERVERBUG, ...) proves nothing.
 _GONE = frozenset((None, "NONEXISTENT", "NOPERM"))
@@ -81,6 +85,9 @@ class Rounds:
         self._main_s = 0.0
         # Whether the last round found a change in the main mailbox that nobody had told.
         self.is_surprised = False
+        # Whether somebody asked for the round: it often follows what the person has just done, and
+        # that nobody told of it yet is no wonder then.
+        self.is_asked = False
         # Whether the last round had to leave mailboxes out.
         self.has_faults = False
         # Those of the account, if it wants any.
@@ -110,7 +117,8 @@ class Rounds:
         was_open, self._main = self._open, self._choose_main(mailboxes, statuses)
         await self._take_over(self._main)
         found = await self.look_at_main(statuses.get(self._main.path) if self._main else None)
-        self.is_surprised = found and not was_told and self._is_main(was_open)
+        is_new = found and not was_told and not self.is_asked
+        self.is_surprised = is_new and self._is_main(was_open)
         unverified = []
         for mailbox in mailboxes:
             path = mailbox.path
@@ -138,7 +146,7 @@ class Rounds:
         if known is None or known.cursor.path != main.path:
             cursor = await self._desk.mailboxes.cursor(self._desk.account.account, main.path)
             known = await self._desk.load(cursor) if cursor else None
-        before = known.cursor if known is not None else None
+        has_been_seen = known is not None
         try:
             known = await self._sync(main, known)
         except (ImapRefused, Nonsense) as error:
@@ -149,7 +157,7 @@ class Rounds:
             ) from error
         self._history.opened(main.path, None)
         self._main_known, self._main_s = known, self._desk.clock.steady_s()
-        return before is not None and _has_moved(before, known.cursor)
+        return has_been_seen and moved(known) > 0
 
     async def _take_over(self, mailbox: Mailbox | None) -> None:
         """From now on this connection looks at the mailbox, and no other."""
@@ -186,7 +194,9 @@ class Rounds:
         cursor = await self._desk.mailboxes.cursor(self._desk.account.account, path)
         if cursor is None:
             return not self._could_be_tracked(path)
-        mailbox = recorded(cursor)
+        mailbox, own = recorded(cursor), self._subconnection(path)
+        if own is not None and own.is_live:
+            return True
         if self._is_main(path):
             if not self._can_skip(cursor, status, self._desk.clock.now_ms()):
                 await self.look_at_main()
@@ -268,29 +278,38 @@ class Rounds:
         """
         own = self._subconnection(mailbox.path)
         if own is None:
-            return await self._look_at(mailbox, cursor, status)
-        if own.is_in_charge:
+            return await self._look_at(mailbox, cursor, status) is not None
+        try:
+            async with asyncio.timeout(TURN_S):
+                await own.turn.acquire()
+        except TimeoutError:
             return False
-        async with own.turn:
+        try:
             # The sub-connection may have recorded something since the round began.
             name = self._desk.account.account
             cursor = await self._desk.mailboxes.cursor(name, mailbox.path)
-            return await self._look_at(mailbox, cursor, status)
+            found = await self._look_at(mailbox, cursor, status)
+        finally:
+            own.turn.release()
+        if found and not self.is_asked:
+            own.missed()
+        return found is not None
 
     async def _look_at(
         self, mailbox: Mailbox, cursor: MailboxCursor | None, status: MailboxStatus | None
-    ) -> bool:
+    ) -> int | None:
+        """How many messages came or went; None when the mailbox had to be left out."""
         path = mailbox.path
         if status is None and cursor is not None:
             status = await self._status(path)
         clock = self._desk.clock
         if self._history.is_resting(path, status, clock.steady_s()):
             self.has_faults = True
-            return False
+            return None
         if cursor and status and self._can_skip(cursor, status, clock.now_ms()):
-            return True
+            return 0
         if not cursor and status and await recorded_as_empty(self._desk, mailbox, status):
-            return True
+            return 0
         try:
             known = await self._desk.load(cursor) if cursor is not None else None
             known = await self._sync_until_quiet(mailbox, known)
@@ -298,10 +317,10 @@ class Rounds:
             if isinstance(error, ImapRefused):
                 self._history.refused(path, status, clock.steady_s())
             await self._left_out(path, error)
-            return False
+            return None
         is_proved = status is None or is_unchanged(known.cursor, status, clock.now_ms())
         self._history.opened(path, None if is_proved else status)
-        return True
+        return moved(known)
 
     async def _left_out(self, path: str, error: PostroomError) -> None:
         self.has_faults = True
@@ -352,7 +371,3 @@ class Rounds:
     async def _ask_status(self, path: str) -> MailboxStatus:
         command = Status(path, self._status_items())
         return await self._connection.run(command, self._desk.deadline(STATUS_TIMEOUT_S))
-
-
-def _has_moved(before: MailboxCursor, after: MailboxCursor) -> bool:
-    return (before.uid_next, before.messages) != (after.uid_next, after.messages)

@@ -2,9 +2,9 @@
 
 Each listens on one mailbox, so that its changes are announced as fast as those of the main one.
 They belong to the account's connection: started when that one has made its first round, ended with
-it. The failure of one is not an error of the account; it has a back-off of its own, and meanwhile
-the rounds look after its mailbox. Two connections never work on one mailbox at once: whoever looks
-at it holds its turn, and while the connection of its own lives, nobody else looks.
+it. The failure of one is not an error of the account; it has a back-off of its own. Rounds look at
+its mailbox as at any other, so nothing depends on it. Two connections never work on one mailbox at
+once: whoever looks at it holds its turn, and reads what is recorded when the turn has come.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from postroom.model.mailbox import Mailbox
 from postroom.net.bell import Bell
 from postroom.net.imap import ImapConnection
 from postroom.providers.imap.desk import Desk
-from postroom.providers.imap.hearing import Ear, Hearing, is_cancelled, pause
-from postroom.providers.imap.limits import MOST_PASSES, SETTLED_S, WatchLimits, resync_delay_s
+from postroom.providers.imap.hearing import Ear, Hearing, is_cancelled, moved, pause
+from postroom.providers.imap.limits import MOST_PASSES, SETTLED_S, WatchLimits
 from postroom.providers.imap.listing import find
 from postroom.providers.imap.passes import News
 from postroom.providers.imap.sync import sync_mailbox
@@ -114,10 +114,12 @@ class Subconnection:
         self._attempt = 0
         self.task = asyncio.create_task(self._run())
 
-    @property
-    def is_in_charge(self) -> bool:
-        """Whether the mailbox is looked after, or being looked at."""
-        return self.is_live or self.turn.locked()
+    def missed(self) -> None:
+        """A round found what this connection should have been told: it is trusted no more."""
+        if self.is_live and not self._news and not self._ear.is_deaf:
+            self._ear.is_deaf = True
+            # What it waits for may be long in coming; from now on it polls.
+            self._wake.set()
 
     async def _run(self) -> None:
         """Listen until cancelled or fenced off."""
@@ -179,40 +181,28 @@ class Subconnection:
 
     async def _listen(self, connection: ImapConnection, hearing: Hearing) -> None:
         passes = 0
-        next_look_s = self._next_look_s()
         while True:
             self._wake.clear()
-            left_s = next_look_s - self._clock.steady_s()
-            if left_s <= 0:
-                if await self._look(connection):
-                    hearing.missed()
-                next_look_s = self._next_look_s()
-            elif self._news:
+            if self._news:
                 passes += 1
                 if passes > MOST_PASSES:
                     await pause(self._clock, self._wake, self._limits.pace_s)
                 await self._look(connection)
             else:
                 passes = 0
-                has_to_look = await hearing.listen(self._wake, left_s)
+                has_to_look = await hearing.listen(self._wake, self._limits.idle_s)
                 if has_to_look and await self._look(connection):
                     hearing.missed()
 
     async def _look(self, connection: ImapConnection) -> bool:
-        """One pass over the mailbox; whether it found anything that had not been told.
-
-        What is recorded is read anew: a round may have looked at the mailbox in between.
-        """
+        """One pass over the mailbox; whether messages came or went that had not been told."""
         was_told = bool(self._news)
         async with self.turn:
             desk, path = self._desk, self._mailbox.path
             cursor = await desk.mailboxes.cursor(desk.account.account, path)
             known = await desk.load(cursor) if cursor is not None else None
             after = await sync_mailbox(desk, connection, self._mailbox, known, self._news)
-        return bool(after.found) and not was_told
-
-    def _next_look_s(self) -> float:
-        return self._clock.steady_s() + resync_delay_s(self._desk.account)
+        return moved(after) > 0 and not was_told
 
     def _hear(self, told: Unsolicited) -> None:
         if self._news.hear(told):

@@ -248,9 +248,7 @@ class ImapWatcher:
 
     async def _round(self, rounds: Rounds, hearing: Hearing) -> float:
         """One round; the seconds it took."""
-        # A round that was asked for often follows what the person has just done: no news is no
-        # wonder then.
-        is_asked, self._wants_round = self._wants_round, False
+        rounds.is_asked, self._wants_round = self._wants_round, False
         started_s = self._clock.steady_s()
         await self._desk.recorder.syncing()
         await rounds.run()
@@ -259,7 +257,7 @@ class ImapWatcher:
         self._has_completed = True
         took_s = self._clock.steady_s() - started_s
         log.debug("account.synced", account=self._desk.account.account, ms=round(took_s * 1000))
-        if rounds.is_surprised and not is_asked:
+        if rounds.is_surprised:
             hearing.missed()
         return took_s
 

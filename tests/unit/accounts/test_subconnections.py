@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from postroom.demo import imapd
 from postroom.demo.gmail import ALL_MAIL, SPAM, add_gmail_account
 from postroom.demo.imap_session import Answer, Session
 from postroom.demo.imapd import ImapServer
@@ -16,6 +17,7 @@ from postroom.imap.server import ClientCommand
 from postroom.model.mailbox import Mailbox
 from postroom.providers.imap import rounds, subconnections
 from postroom.providers.imap.subconnections import MOST_SUBCONNECTIONS, wanted_subconnections
+from postroom.providers.imap.watch import WatchLimits
 from postroom.store.connection import Store
 from tests.fakes.dovecot import message, running_dovecot
 from tests.unit.accounts.test_injected import bent, flags_as_told
@@ -104,6 +106,45 @@ async def test_changes_are_announced_at_once_by_a_server_without_notify(store: S
             client.store("1", "+FLAGS", "(\\Deleted)")
             client.expunge()
             await here.until_told("a", "messageDeleted")
+
+
+async def test_a_round_that_is_asked_for_looks_at_their_mailboxes_too(
+    monkeypatch: pytest.MonkeyPatch, store: Store, mail: MailStore
+) -> None:
+    """Without IDLE a sub-connection polls; nobody has to wait for that."""
+    hidden = ("IDLE",)
+    async with (
+        bent(monkeypatch, mail, lambda *_told: None, hidden) as server,
+        world(store) as here,
+    ):
+        await watched(here, "u", server.port, "Work")
+        mail.deliver("u", message("polled"), "Work")
+        await here.sync("a")
+        assert await here.subjects("a") == ["polled"]
+
+
+async def test_one_that_is_not_told_of_changes_is_noticed_by_a_round_and_polls(
+    monkeypatch: pytest.MonkeyPatch, store: Store, mail: MailStore
+) -> None:
+    async def silent(dialogue: imapd._Dialogue, command: ClientCommand) -> None:
+        await dialogue._wire.write(b"+ idling\r\n")
+        await dialogue._next(dialogue._side.next_line)
+        await dialogue._finish(command, Answer("OK Idle ended"))
+
+    monkeypatch.setattr(imapd._Dialogue, "_idle", silent)
+    limits = WatchLimits(poll_s=0.05)
+    async with serving(mail) as server, world(store, limits) as here:
+        await watched(here, "u", server.port, "Work", imap={"resync_delay": 1})
+        mail.deliver("u", message("found by a round"), "Work")
+
+        async def is_doubted() -> bool:
+            own = here.watcher("a")._subconnections.of("Work")
+            return own is not None and own._ear.is_deaf
+
+        await here.until(is_doubted)
+        mail.deliver("u", message("found by a poll"), "Work")
+        await here.until_told("a", "messageNew", 2)
+        await here.until_state("a", "connected")
 
 
 async def test_they_end_with_the_account(store: Store, mail: MailStore) -> None:
