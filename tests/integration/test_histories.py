@@ -22,6 +22,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -172,19 +173,26 @@ class History:
             self.told.hear(entry.event for entry in entries)
 
 
+# Every server; and one whose mailboxes are watched by connections of their own.
+CASES: dict[str, tuple[str, tuple[str, ...]]] = {
+    **{name: (name, ()) for name in PROFILES},
+    "subconnections": ("full", ("Archive", "Projects")),
+}
+
+
 @asynccontextmanager
 async def history(
-    store: Store, server_port: int, person: Person, patch: pytest.MonkeyPatch
+    store: Store, server_port: int, person: Person, patch: pytest.MonkeyPatch, more: dict[str, Any]
 ) -> AsyncIterator[History]:
     """The account behind the proxy, connected."""
     dice = random.Random(SEED + 1)
     async with fault_proxy(server_port) as proxy, world(store) as here:
-        await here.register(imap_account(ACCOUNT, USER, proxy.port))
+        await here.register(imap_account(ACCOUNT, USER, proxy.port, **more))
         await here.until_state(ACCOUNT, "connected")
         yield History(here, person, Weather(proxy, dice), Retold.before(person.truth), patch)
 
 
-@pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize("name", CASES)
 async def test_a_random_history_is_told_whole_once_and_truly(
     monkeypatch: pytest.MonkeyPatch, store: Store, name: str
 ) -> None:
@@ -192,14 +200,16 @@ async def test_a_random_history_is_told_whole_once_and_truly(
     monkeypatch.setattr("postroom.providers.imap.details.MISSING_DELAYS_MS", (10, 17, 29))
     # More than 20 connections a minute are spaced out; here a minute is a whole history.
     monkeypatch.setattr("postroom.providers.imap.watch.BUSY_RECONNECTS", 100 * STEPS)
-    profile = PROFILES[name]
+    kind, subconnections = CASES[name]
+    profile = PROFILES[kind]
     if missing := profile.missing():
         pytest.skip(missing)
     started_s = time.monotonic()
     with profile.run() as server:
         person = Person(server, random.Random(SEED))
         await asyncio.to_thread(person.prepare)
-        async with history(store, server.port, person, monkeypatch) as lived:
+        more = {"subconnections": subconnections}
+        async with history(store, server.port, person, monkeypatch, more) as lived:
             try:
                 await lived.live(STEPS)
             finally:

@@ -243,6 +243,19 @@ async def test_changes_during_any_step_are_told_once(store: Store, step: str) ->
         assert updated.data["changes"]["flags"]["value"] == ["\\Seen"]
 
 
+async def test_a_round_reaches_a_mailbox_whose_own_connection_is_told_nothing(
+    store: Store,
+) -> None:
+    async with scripted_imapd() as server, world(store) as here:
+        account = imap_account("a", "u", server.port, subconnections=("Work",))
+        await here.register(msgspec.structs.replace(account, notify_from=LONG_AGO))
+        await until(here, lambda: sum(peer.is_idling for peer in server.peers) == 2)
+        server.boxes["Work"].add("untold")
+        here.watcher("a").request_sync()
+        (event,) = await here.until_told("a", "messageNew")
+        assert (event.path, event.data["subject"]) == ("Work", "untold")
+
+
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
