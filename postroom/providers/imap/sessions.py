@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from postroom.clock import Clock, Deadline
 from postroom.errors import (
+    ConnectFailed,
     ConnectionClosing,
     ConnectionUnavailable,
     DeadlineExceeded,
@@ -29,6 +30,7 @@ from postroom.imap.commands.select import Select
 from postroom.imap.errors import ImapRefused
 from postroom.imap.types import Exists, Expunged, Unsolicited, Vanished
 from postroom.net.imap import ImapConnection
+from postroom.providers.imap.budget import CALM_S, is_complaint
 from postroom.providers.imap.lanes import Lane, Lanes
 from postroom.providers.imap.passes import is_uid_validity
 
@@ -96,6 +98,11 @@ class CommandConnections:
         self._idle: list[Session] = []
         self._sweeper: asyncio.Task[None] | None = None
         self._is_closed = False
+        # Uses under way, and those of them that wait for another to end.
+        self._uses = 0
+        self._waiting: list[asyncio.Future[None]] = []
+        # Until then the server is believed to bear no further connection.
+        self._full_until_s = 0.0
 
     @asynccontextmanager
     async def use(
@@ -114,6 +121,7 @@ class CommandConnections:
         if self._is_closed:
             raise ConnectionUnavailable("The account is being closed")
         await self._lanes.take(lane, deadline)
+        self._uses += 1
         try:
             if self._is_closed:
                 raise ConnectionUnavailable("The account is being closed")
@@ -123,7 +131,9 @@ class CommandConnections:
             finally:
                 await self._give_back(session)
         finally:
+            self._uses -= 1
             self._lanes.release(lane)
+            self._tell_waiting()
 
     async def close(self) -> None:
         """Close every idle connection; those in use close when they are given back."""
@@ -135,7 +145,50 @@ class CommandConnections:
             await self._idle.pop().connection.close()
 
     async def _ready(self, deadline: Deadline, path: str | None, is_followup: bool) -> Session:
-        """An idle connection that still answers, else a new one."""
+        """An idle connection that still answers, else a new one.
+
+        Where the server has enough of us, the other use is waited for.
+        """
+        while True:
+            session = await self._kept(deadline, path, is_followup)
+            if session is not None:
+                return session
+            if not (self._has_others and self._clock.steady_s() < self._full_until_s):
+                try:
+                    return await self._fresh(deadline, path)
+                except ConnectFailed as error:
+                    if not (self._has_others and is_complaint(error)):
+                        raise _unreachable(error) from error
+                    self._full_until_s = self._clock.steady_s() + CALM_S
+            await self._somebody_done(deadline)
+
+    @property
+    def _has_others(self) -> bool:
+        """Whether another use has a connection or is about to; two must not wait for each other."""
+        return self._uses - 1 > len(self._waiting)
+
+    async def _somebody_done(self, deadline: Deadline) -> None:
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(done)
+        try:
+            async with asyncio.timeout(deadline.remaining_s()):
+                await done
+        except TimeoutError:
+            raise DeadlineExceeded("Timeout: all connections are busy") from None
+        finally:
+            if done in self._waiting:
+                self._waiting.remove(done)
+
+    def _tell_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            if not one.done():
+                one.set_result(None)
+
+    async def _kept(
+        self, deadline: Deadline, path: str | None, is_followup: bool
+    ) -> Session | None:
+        """An idle connection that still answers."""
         while (session := self._pick(path)) is not None:
             try:
                 await _prepare(session, deadline, path, is_followup)
@@ -151,17 +204,16 @@ class CommandConnections:
                 raise
             else:
                 return session
-        return await self._fresh(deadline, path)
+        return None
 
     async def _fresh(self, deadline: Deadline, path: str | None) -> Session:
+        """A new connection. Raises ConnectFailed as it is: it may be a complaint."""
         try:
             connection = await self._open_one(deadline)
-        except DeadlineExceeded:
+        except (DeadlineExceeded, ConnectFailed):
             raise
         except PostroomError as error:
-            raise ConnectionUnavailable(
-                "The mail server of the account cannot be reached", log={"cause": error.text}
-            ) from error
+            raise _unreachable(error) from error
         session = Session(connection, self._clock.steady_s())
         connection.on_unsolicited = session.take_news
         try:
@@ -202,6 +254,12 @@ class CommandConnections:
             while session := next((one for one in self._idle if one.used_s <= limit), None):
                 self._idle.remove(session)
                 await session.connection.close()
+
+
+def _unreachable(error: PostroomError) -> ConnectionUnavailable:
+    return ConnectionUnavailable(
+        "The mail server of the account cannot be reached", log={"cause": error.text}
+    )
 
 
 async def _prepare(

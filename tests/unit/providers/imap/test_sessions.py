@@ -9,7 +9,12 @@ import pytest
 import pytest_asyncio
 
 from postroom.clock import Deadline, SystemClock
-from postroom.errors import ConnectionUnavailable, DeadlineExceeded, MailboxNotFound
+from postroom.errors import (
+    ConnectFailed,
+    ConnectionUnavailable,
+    DeadlineExceeded,
+    MailboxNotFound,
+)
 from postroom.imap.commands.noop import Noop
 from postroom.model.account import Account, Credentials, ImapServer
 from postroom.model.secret import Secret
@@ -193,3 +198,92 @@ async def test_a_call_in_line_when_the_account_closes_opens_nothing(
 async def _use(connections: CommandConnections) -> None:
     async with connections.use(soon()):
         pass
+
+
+@pytest_asyncio.fixture
+async def crowded(
+    server: Dovecot, clock: FakeClock, opened: list[ImapConnection]
+) -> AsyncIterator[tuple[CommandConnections, list[str]]]:
+    """Connections to a server that bears one of ours at a time, and what became of each try."""
+    credentials = Credentials(user="crowded", password=Secret(PASSWORD))
+    account = Account(
+        account="a", imap=ImapServer(host="127.0.0.1", port=server.port, auth=credentials)
+    )
+    tries: list[str] = []
+
+    async def open_one(deadline: Deadline) -> ImapConnection:
+        is_opening = len(opened) < tries.count("opened")
+        if is_opening or any(connection.is_open for connection in opened):
+            tries.append("refused")
+            raise ConnectFailed("Maximum number of connections from user+IP exceeded")
+        tries.append("opened")
+        opened.append(await connect(account, clock=REAL, deadline=deadline))
+        return opened[-1]
+
+    pool = CommandConnections(open_one, clock)
+    yield pool, tries
+    await pool.close()
+
+
+async def test_where_the_server_bears_one_connection_calls_share_it(
+    crowded: tuple[CommandConnections, list[str]], clock: FakeClock
+) -> None:
+    pool, tries = crowded
+
+    async def call() -> None:
+        async with pool.use(soon(), "INBOX") as session:
+            await session.run(Noop(), soon())
+
+    await asyncio.gather(*(call() for _ in range(8)))
+    assert tries == ["opened", "refused"]
+    async with pool.use(soon()):
+        with pytest.raises(DeadlineExceeded):
+            async with pool.use(Deadline.after(REAL, 0.05)):
+                pass
+    # After a quiet minute it is tried once more; the kept connection has been closed by then.
+    await asyncio.sleep(0)
+    await clock.advance(2 * IDLE_S)
+    await asyncio.gather(*(call() for _ in range(8)))
+    assert tries == ["opened", "refused"] * 2
+    assert pool._lanes.free == 2
+
+
+async def test_a_connection_that_breaks_in_use_lets_the_waiting_open_one(
+    crowded: tuple[CommandConnections, list[str]],
+) -> None:
+    pool, tries = crowded
+    async with pool.use(soon()) as session:
+        waiting = asyncio.create_task(_use(pool))
+        while tries != ["opened", "refused"]:
+            await asyncio.sleep(0)
+        session.connection._wire.abort()
+    await waiting
+    assert tries == ["opened", "refused", "opened"]
+
+
+async def test_a_server_that_bears_none_is_not_waited_for(
+    crowded: tuple[CommandConnections, list[str]], opened: list[ImapConnection], server: Dovecot
+) -> None:
+    pool, _ = crowded
+    async with pool.use(soon()) as session:
+        pass
+    # Somebody else's connection, as the watcher's is.
+    pool._idle.remove(session)
+    with pytest.raises(ConnectionUnavailable):
+        async with pool.use(soon()):
+            pass
+    await session.connection.close()
+
+
+async def test_two_that_are_refused_do_not_wait_for_each_other(
+    crowded: tuple[CommandConnections, list[str]], opened: list[ImapConnection]
+) -> None:
+    pool, tries = crowded
+    async with pool.use(soon()) as session:
+        pass
+    pool._idle.remove(session)
+    outcomes = await asyncio.gather(*(_use(pool) for _ in range(4)), return_exceptions=True)
+    assert {type(one) for one in outcomes} == {ConnectionUnavailable}
+    assert tries[1:] == ["refused"] * len(tries[1:])
+    assert (pool._lanes.free, pool._uses, pool._waiting) == (2, 0, [])
+    await session.connection.close()
