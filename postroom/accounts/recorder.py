@@ -16,6 +16,7 @@ import msgspec
 from msgspec import UNSET
 
 from postroom.accounts.arrivals import arrivals, sights
+from postroom.accounts.moves import Moves
 from postroom.accounts.states import Signal, Transition, after, is_repeat
 from postroom.clock import Clock, iso, parse_iso
 from postroom.errors import AuthenticationRefused, ConnectFailed, PostroomError
@@ -152,14 +153,18 @@ class AccountRecorder:
             *arrivals(change.cursor, change.added, firsts, now_ms),
             *(_mailbox_event(change.cursor, *_missing(missing)) for missing in change.missing),
         ]
+        moves = Moves()
+        if change.tells_moves:
+            moves = await Moves.of(self._name, change, self._mailboxes)
         await self._mailboxes.commit(
             self._name,
             self._owner,
             change.cursor,
             blocks=change.blocks,
             dropped_number=change.dropped_number,
-            events=prepare(self._name, drafts, now_ms),
+            events=prepare(self._name, [*drafts, *moves.drafts], now_ms),
             sighted=seen,
+            moves=moves.notes,
         )
 
     async def reading(self, number: int, uids: Sequence[int]) -> None:

@@ -89,6 +89,15 @@ _MESSAGES = (
         ("id", "uid?", "missingRetries?", "missingDelay?"),
         has_path=True,
     ),
+    EventEntry(
+        EventType.MESSAGE_MOVED,
+        "Besides messageDeleted and messageNew: both were the same message, by the server's stable "
+        "id of it (OBJECTID, Gmail). Told while the setting notifyMoved is on, of messages that "
+        "were announced since.",
+        ("id", "uid", "path", "emailId", "previous"),
+        _IMAP,
+        has_path=True,
+    ),
 )
 
 _SENDING = (

@@ -15,6 +15,8 @@ class EventType(enum.StrEnum):
     MESSAGE_UPDATED = "messageUpdated"
     MESSAGE_DELETED = "messageDeleted"
     MESSAGE_MISSING = "messageMissing"
+    # Our own addition to the contract; see the setting notifyMoved.
+    MESSAGE_MOVED = "messageMoved"
     MESSAGE_SENT = "messageSent"
     MESSAGE_DELIVERY_ERROR = "messageDeliveryError"
     MESSAGE_FAILED = "messageFailed"

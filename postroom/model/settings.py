@@ -97,6 +97,7 @@ _MESSAGES = (
     Setting("notifyAttachmentSize", _COUNT, None, "Most bytes of one such attachment."),
     Setting("notifyCalendarEvents", _BOOLEAN, False, "Whether it carries parsed invitations."),
     Setting("resolveGmailCategories", _BOOLEAN, False, "Find the Gmail inbox tab over IMAP."),
+    Setting("notifyMoved", _BOOLEAN, False, "Tell moves of messages (messageMoved) as well."),
     Setting(
         "imapIndexer",
         {"type": "string", "enum": ["full", "fast"], "x-trim": True},

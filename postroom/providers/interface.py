@@ -112,6 +112,8 @@ class MailboxChange:
     missing: Sequence[Missing] = ()
     reset: MailboxReset | None = None
     dropped_number: int | None = None
+    # Whether moves are told as well (setting notifyMoved).
+    tells_moves: bool = False
 
 
 class Recorder(Protocol):

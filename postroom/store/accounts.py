@@ -159,7 +159,9 @@ class Accounts:
         fixed += [keys.of(name, part) for part in _LOG_AND_QUEUES]
         arguments: list[Argument] = [name, keys.of(name, ""), self._events(name), self._workers()]
         further = [keys.account(name, f"idempotency:{day}") for day in self._days()]
-        further += [keys.account(name, noun) for noun in ("trials", "protocol-log")]
+        further += [
+            keys.account(name, noun) for noun in ("trials", "protocol-log", "moves", "moves-order")
+        ]
         arguments += [len(further), *further, *triples(events)]
         was_there = await self._store.run(Script.DELETE_ACCOUNT, fixed, arguments)
         await drop_tokens_of(self._store, name)

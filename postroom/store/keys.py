@@ -77,6 +77,20 @@ SHAPES: tuple[KeyShape, ...] = (
         "hash of Message-ID by first sight (contract C11)",
     ),
     KeyShape(
+        "{pNN}:moves:<account>",
+        "hash",
+        "store.mailboxes",
+        "account, capped",
+        "stable ids by message id and places by stable id (setting notifyMoved)",
+    ),
+    KeyShape(
+        "{pNN}:moves-order:<account>",
+        "zset",
+        "store.mailboxes",
+        "account, capped",
+        "fields of moves by age",
+    ),
+    KeyShape(
         "{pNN}:trials:<account>",
         "hash",
         "store.mailboxes",

@@ -27,6 +27,9 @@ from postroom.store.wake import channel, events_topic
 # Message-IDs remembered per account for contract C11: some 1 MB; beyond it the oldest are
 # forgotten, and a copy that turns up that late looks new again.
 SIGHTS_KEPT = 10_000
+# Notes about moves per account, two a message: some 3 MB. The oldest are forgotten; a message
+# that moves after that is told as deleted and new only.
+MOVES_KEPT = 20_000
 # Of a SHA-256: with 10,000 remembered, two differing Message-IDs collide once in 10^15.
 _SIGHT_BYTES = 8
 _UID_VALIDITY_BYTES = 8
@@ -96,14 +99,17 @@ class Mailboxes:
         dropped_number: int | None = None,
         events: Sequence[PreparedEvent] = (),
         sighted: Sequence[str] = (),
+        moves: Mapping[str, bytes] | None = None,
     ) -> None:
         """Write one step of sync with its events, or nothing of it. Raises Fenced.
 
         An empty block removes the block; `dropped_number` names an index to drop first;
-        `sighted` are the Message-IDs that `first_sights` was asked about for the events.
+        `sighted` are the Message-IDs that `first_sights` was asked about for the events, `moves`
+        what to remember of moves by field; no bytes forget a field.
         """
         keys = self._step_keys(account, cursor.number)
         keys.insert(4, self._key(account, "seen"))
+        keys += [self._key(account, "moves"), self._key(account, "moves-order")]
         if dropped_number is not None:
             keys.append(self._store.keys.index(account, dropped_number))
         arguments: list[Argument] = [*self._step(account, owner, cursor.path), encode(cursor)]
@@ -111,6 +117,10 @@ class Mailboxes:
         for block, raw in blocks.items():
             arguments += [block, raw]
         arguments += [len(sighted), *(_sight(message_id) for message_id in sighted)]
+        notes = moves or {}
+        arguments += [MOVES_KEPT, len(notes)]
+        for field, raw in notes.items():
+            arguments += [field, raw]
         await self._store.run(Script.COMMIT_MAILBOX, keys, arguments + triples(events))
 
     async def drop(
@@ -146,6 +156,13 @@ class Mailboxes:
         """The messages are harmless, or were given up."""
         names = [f"{number}:{uid}" for uid in uids]
         await self._store.command("HDEL", self._key(account, "trials"), *names)
+
+    async def moved_notes(self, account: str, fields: Sequence[str]) -> dict[str, bytes]:
+        """What is remembered of moves under these fields; a field not remembered is left out."""
+        if not fields:
+            return {}
+        rows = await self._store.command("HMGET", self._key(account, "moves"), *fields)
+        return {name: raw for name, raw in zip(fields, rows, strict=True) if raw is not None}
 
     async def first_sights(self, account: str, message_ids: Sequence[str]) -> list[bool]:
         """For each Message-ID whether it was never seen in the account before (contract C11).

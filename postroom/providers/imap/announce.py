@@ -65,6 +65,10 @@ class NewMail:
         self._settings = settings
         self._clock = clock
 
+    async def tells_moves(self) -> bool:
+        """Whether moves are announced, too (setting notifyMoved)."""
+        return bool(await self._settings.get("notifyMoved"))
+
     async def read(
         self,
         connection: ImapConnection,

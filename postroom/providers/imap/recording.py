@@ -274,6 +274,7 @@ class Recording:
             updated=updated,
             removed=removed,
             missing=missing,
+            tells_moves=bool(added or removed) and await self._desk.new_mail.tells_moves(),
         )
         await self._desk.recorder.record(change)
         known.index.adopt(blocks)

@@ -360,7 +360,10 @@ async def _fill(store: Store, clock: FakeClock, name: str) -> None:
     for path in ("INBOX", "Sent"):
         number = await mailboxes.number_for(name, 1, path)
         cursor = MailboxCursor(path=path, uid_validity=1, number=number)
-        await mailboxes.commit(name, owner, cursor, blocks={0: b"x"}, sighted=["<1@x>"])
+        moves = {"i1": b"E"}
+        await mailboxes.commit(
+            name, owner, cursor, blocks={0: b"x"}, sighted=["<1@x>"], moves=moves
+        )
         await mailboxes.count_trial(name, owner, 1, [1], by=1)
     await Tokens(store, clock).issue(TokenRecord(account=name))
     day = clock.now_ms() // 86_400_000
