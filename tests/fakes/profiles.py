@@ -2,7 +2,8 @@
 
 A profile of Dovecot hides extensions by `imap_capability`: Dovecot then does not name them, and
 would still obey; so a client that uses what is not announced is not found out by its failing, but
-by the transcript. Cyrus and pymap are other authors' readings of the same RFCs.
+by the transcript. Cyrus and pymap are other authors' readings of the same RFCs; `demo` is
+the product's own server, with whose reading it should agree all the same.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Final, Protocol
 
 from tests.fakes import cyrus_tree
 from tests.fakes.cyrus import running_cyrus
+from tests.fakes.demo import running_demo
 from tests.fakes.dovecot import running_dovecot
 from tests.fakes.pymap import running_pymap
 
@@ -139,4 +141,5 @@ PROFILES: Final[dict[str, Profile]] = {
     "all-mail": Profile(_with_all_mail, _dovecot_is_missing),
     "cyrus": Profile(running_cyrus, _cyrus_is_missing),
     "pymap": Profile(running_pymap, _pymap_is_missing),
+    "demo": Profile(running_demo, lambda: None),
 }

@@ -51,20 +51,26 @@ def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_patient")
-async def test_ten_thousand_mailboxes_are_listed_and_the_main_one_is_served(store: Store) -> None:
+async def test_ten_thousand_mailboxes_are_watched_and_the_main_one_is_served(store: Store) -> None:
     boxes = {"INBOX": Box(), **{f"Box {number}": Box() for number in range(MAILBOXES)}}
     async with scripted_imapd(ScriptedImapd(boxes=boxes)) as server, world(store) as here:
-        account = imap_account("a", "u", server.port, path=("INBOX", "Box 9999"))
-        await here.register(account)
+        await here.register(imap_account("a", "u", server.port, notify_from=LONG_AGO))
         await here.until_state("a", "connected")
+        # Each was opened once, to be known.
+        looks = server.steps["EXAMINE"]
+        assert looks <= MAILBOXES + 10
+        await server.deliver("in main")
+        await here.until_told("a", "messageNew")
+        boxes["Box 7777"].add("far away")
+        await here.sync("a")
+        (_, event) = await here.until_told("a", "messageNew", 2)
+        assert event.path == "Box 7777"
+        # A round asks each for its counters, once, and opens what has changed.
+        assert server.steps["STATUS"] <= MAILBOXES + 10
+        assert server.steps["EXAMINE"] <= looks + 10
         listed = await answering(here).list_mailboxes(ListMailboxes(), soon())
         assert len(listed.mailboxes) == MAILBOXES + 1
-        looks = server.steps["EXAMINE"]
-        await server.deliver("new")
-        await here.until_told("a", "messageNew")
-        # Only what is tracked is looked at.
-        assert server.steps["EXAMINE"] <= looks + 3
-        assert server.steps["STATUS"] < 10
+        assert await here.told("a", "mailboxNew") == []
 
 
 async def test_a_tree_a_hundred_deep_is_a_tree(store: Store) -> None:
