@@ -20,7 +20,7 @@ from postroom.imap.types import Selected
 from postroom.net.imap import ImapConnection
 from postroom.providers.imap.desk import Desk, Known
 from postroom.providers.imap.diff import Difference, compare_part
-from postroom.providers.imap.index import Entries, FlagNames, block_of
+from postroom.providers.imap.index import Entries, FlagNames, IndexLost, block_of
 from postroom.providers.imap.passes import Look, News, Nonsense, is_uid
 from postroom.providers.imap.roster import Roster
 
@@ -87,8 +87,11 @@ class Looks:
     async def full(
         self, known: Known, selected: Selected, first: int = 1
     ) -> AsyncIterator[Portion]:
-        """The comparison of every message from the UID `first` on."""
+        """The comparison of every message from the UID `first` on. Raises IndexLost."""
         index = await self._desk.load_all(known)
+        if len(index) != known.cursor.messages:
+            # They are written together: what is not there now would be told as new.
+            raise IndexLost("the index has not as many messages as its cursor")
         if not selected.exists:
             yield await self._emptied(index.entries())
             return

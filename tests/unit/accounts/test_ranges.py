@@ -211,3 +211,21 @@ async def test_empty_mailboxes_are_recorded_without_being_opened(
         (new,) = await here.told("a", "messageNew")
         assert (new.path, new.data["subject"]) == ("Archive", "archived")
         assert await here.told("a", "mailboxNew") == []
+
+
+async def test_an_index_that_lost_a_part_is_built_anew_and_told_as_such(
+    monkeypatch: pytest.MonkeyPatch, store: Store
+) -> None:
+    mail = mail_of(600)
+    async with bent(monkeypatch, mail, lambda *_told: None) as server, world(store) as here:
+        await here.register(imap_account("a", "u", server.port))
+        await here.until_state("a", "connected")
+        cursor = (await here.mailboxes.cursors("a"))["INBOX"]
+        assert await store.command("HDEL", store.keys.index("a", cursor.number), 1) == 1
+        monkeypatch.setattr("postroom.providers.imap.passes.FULL_COMPARE_MS", 0)
+        await here.sync("a")
+        (told,) = await here.until_told("a", "mailboxReset")
+        assert told.data["reason"] == "syncStateLost"
+        await here.sync("a")
+        assert await here.told("a", "messageNew") == []
+        assert await indexed(here) == set(mail.mailbox("u", "INBOX").messages)
