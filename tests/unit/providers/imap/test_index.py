@@ -103,3 +103,49 @@ def test_keywords_beyond_the_limit_are_left_out() -> None:
     names = FlagNames([f"k{n}" for n in range(MAX_KEYWORDS)])
     assert names.mask(("one-more",)) == 0
     assert len(names.keywords) == MAX_KEYWORDS
+
+
+def test_a_block_that_was_not_loaded_never_passes_for_empty() -> None:
+    index = MailboxIndex(is_whole=False)
+    assert index.lacks([0, 3]) == [0, 3]
+    with pytest.raises(KeyError):
+        index.propose({3 * BLOCK_SPAN: 1})
+    index.take({0: pack({5: 1}), 3: b""})
+    assert index.lacks([0, 3]) == []
+    blocks = index.propose({3 * BLOCK_SPAN: 1, 6: 2})
+    assert (set(blocks), index.growth(blocks)) == ({0, 3}, 2)
+    index.adopt(blocks)
+    assert index.entries() == {5: 1, 6: 2, 3 * BLOCK_SPAN: 1}
+
+
+@given(entries, uids, uids)
+def test_a_range_has_what_lies_in_it(messages: dict[int, int], one: int, other: int) -> None:
+    index = MailboxIndex()
+    index.adopt(index.propose(messages))
+    first, last = min(one, other), max(one, other)
+    wanted = {uid: mask for uid, mask in messages.items() if first <= uid <= last}
+    assert index.between(first, last) == wanted
+    assert index.where(lambda uid: first <= uid <= last) == sorted(wanted)
+
+
+@given(entries, entries, st.sets(uids, max_size=50))
+def test_growth_is_counted_from_the_blocks(
+    before: dict[int, int], put: dict[int, int], drop: set[int]
+) -> None:
+    index = MailboxIndex()
+    index.adopt(index.propose(before))
+    blocks = index.propose(put, drop - put.keys())
+    grown = len(index) + index.growth(blocks)
+    index.adopt(blocks)
+    assert len(index) == grown
+
+
+def test_labels_are_told_apart_from_flags_and_keep_their_case() -> None:
+    names = FlagNames(["$Work"])
+    mask = names.mask(("\\Seen", "$work")) | names.label_mask(("Work", "work", "\\Inbox"))
+    assert names.names(mask) == ("\\Seen", "$Work")
+    assert names.labels(mask) == ("Work", "work", "\\Inbox")
+    assert names.names(mask & ~names.label_bits) == ("\\Seen", "$Work")
+    assert names.labels(mask & ~names.label_bits) == ()
+    again = FlagNames(names.keywords)
+    assert (again.names(mask), again.labels(mask)) == (names.names(mask), names.labels(mask))

@@ -16,6 +16,7 @@ from postroom.providers.imap.passes import (
     is_uid,
     is_uid_validity,
     is_unchanged,
+    resync_from,
 )
 
 NOW = 1_795_000_000_000
@@ -49,6 +50,16 @@ def opened(exists: int = 10, modseq: int | None = None, *, no_modseq: bool = Fal
 )
 def test_the_mod_sequence_decides_where_there_is_one(selected: Selected, look: Look) -> None:
     assert choose(CURSOR, selected, News(), NOW) is look
+
+
+def test_what_came_with_the_opening_is_the_look_while_the_mod_sequence_makes_sense() -> None:
+    assert resync_from(CURSOR, NOW) == (5, 40)
+    for change in ({"highest_modseq": None}, {"is_complete": False}, {"compared_ms": 0}):
+        assert resync_from(msgspec.structs.replace(CURSOR, **change), NOW) is None
+    for modseq, look in ((40, Look.RESYNC), (41, Look.RESYNC), (39, Look.FULL), (None, Look.FULL)):
+        assert choose(CURSOR, opened(9, modseq), News(), NOW, has_resynced=True) is look
+    told = opened(9, 41, no_modseq=True)
+    assert choose(CURSOR, told, News(), NOW, has_resynced=True) is Look.FULL
 
 
 def test_growth_alone_needs_the_new_messages_only() -> None:
