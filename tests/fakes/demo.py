@@ -1,7 +1,8 @@
 """The product's own small mail server, in a thread with a loop of its own.
 
 It has what Dovecot and Cyrus together have: QRESYNC and NOTIFY and stable ids; and it can do what
-neither can: give a mailbox a new UIDVALIDITY and its messages new UIDs, in one moment.
+neither can: give a mailbox a new UIDVALIDITY and its messages new UIDs, in one moment. As a Gmail
+its mailboxes are labels, and all mail is in one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from imaplib import IMAP4
 from typing import Any, TypeVar
 
+from postroom.demo.gmail import add_gmail_account
 from postroom.demo.imapd import EXTENSIONS, ImapServer
 from postroom.demo.mailstore import MailStore
 
@@ -26,15 +28,19 @@ T = TypeVar("T")
 class Demo:
     """A running server."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, is_gmail: bool) -> None:
         self._loop = loop
         self._mail = MailStore()
-        self._mail.add_account(USER, PASSWORD)
+        self._is_gmail = is_gmail
+        if is_gmail:
+            add_gmail_account(self._mail, USER, PASSWORD)
+        else:
+            self._mail.add_account(USER, PASSWORD)
         self._server: ImapServer | None = None
         self.port = 0
 
     def start(self) -> None:
-        also = [word for word in EXTENSIONS if word != "X-GM-EXT-1"]
+        also = [word for word in EXTENSIONS if self._is_gmail or word != "X-GM-EXT-1"]
         self._server = ImapServer(self._mail, port=self.port, also=also)
         self.port = self._await(self._server.start())
 
@@ -59,7 +65,9 @@ class Demo:
         self._call(lambda: self._mail.deliver(user, raw, mailbox, words))
 
     def change_uid_validity(self, user: str, mailbox: str) -> bool:
-        """A greater UIDVALIDITY, and other UIDs."""
+        """A greater UIDVALIDITY, and other UIDs; not as a Gmail, where copies belong together."""
+        if self._is_gmail:
+            return False
         self._call(lambda: self._mail.reset(user, mailbox))
         return True
 
@@ -74,12 +82,12 @@ class Demo:
 
 
 @contextmanager
-def running_demo() -> Iterator[Demo]:
+def running_demo(*, is_gmail: bool = False) -> Iterator[Demo]:
     """A started server, stopped at the end."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    server = Demo(loop)
+    server = Demo(loop, is_gmail=is_gmail)
     try:
         server.start()
         yield server

@@ -26,6 +26,8 @@ BURST = 5
 # INTERNALDATE has whole seconds: what is later by this much has a later date.
 NEXT_SECOND_S = 1.1
 MOST_MAILBOXES = 10
+# What an account with X-GM-EXT-1 watches by default: everything is in one of these.
+GMAIL_OWN = frozenset(("[Gmail]/All Mail", "[Gmail]/Trash", "[Gmail]/Spam"))
 
 
 class Standing(enum.Enum):
@@ -103,6 +105,8 @@ class Person:
         self._dice = dice
         _, words = self._client.capability()
         self.capabilities = frozenset(words[-1].decode().upper().split())
+        # The mailboxes that an account watches by default; None for all.
+        self.watched = GMAIL_OWN if "X-GM-EXT-1" in self.capabilities else None
         self.truth = Truth()
         # Mailboxes that the product may not have seen yet as they are.
         self._young: set[str] = set()
@@ -238,9 +242,9 @@ class Person:
             self._look_at(path, standing)
 
     def _look(self, path: str, standing: Standing = Standing.MUST) -> None:
-        """Note the messages of a mailbox, and of one that shows all mail."""
+        """Note the messages of a mailbox, and of those where a change of it shows, too."""
         self._look_at(path, standing)
-        for other in [other for other in self.truth.mailboxes if _is_all_mail(other)]:
+        for other in [other for other in self.truth.mailboxes if _shows_others(other)]:
             self._look_at(other, Standing.MUST)
 
     def _look_at(self, path: str, standing: Standing) -> None:
@@ -316,7 +320,7 @@ class Person:
 
     def _mailbox(self, other_than: str | None = None) -> str:
         """One to work in; INBOX most often."""
-        paths = sorted(path for path in self.truth.mailboxes if not _is_all_mail(path))
+        paths = sorted(path for path in self.truth.mailboxes if _can_be_worked_in(path))
         paths = [path for path in [*paths, *["INBOX"] * 4, "Archive"] if path != other_than]
         return self._dice.choice(paths)
 
@@ -343,8 +347,13 @@ def _quoted(path: str) -> str:
     return f'"{path}"'
 
 
-def _is_all_mail(path: str) -> bool:
-    return path.startswith("[All]/")
+def _shows_others(path: str) -> bool:
+    """Whether a change of another mailbox changes this one."""
+    return path.startswith("[All]/") or path in GMAIL_OWN
+
+
+def _can_be_worked_in(path: str) -> bool:
+    return not path.startswith(("[All]/", "[Gmail]/")) or path in GMAIL_OWN
 
 
 def _read(rows: Iterable[bytes | None]) -> Iterator[tuple[int, frozenset[str]]]:

@@ -142,4 +142,5 @@ PROFILES: Final[dict[str, Profile]] = {
     "cyrus": Profile(running_cyrus, _cyrus_is_missing),
     "pymap": Profile(running_pymap, _pymap_is_missing),
     "demo": Profile(running_demo, lambda: None),
+    "gmail": Profile(partial(running_demo, is_gmail=True), lambda: None),
 }

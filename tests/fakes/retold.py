@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from postroom.model.event import Event
-from tests.fakes.person import Place, Standing, Truth
+from tests.fakes.person import Fact, Place, Standing, Truth
 
 
 @dataclass
@@ -22,6 +22,8 @@ class Retold:
     truth: Truth
     mailboxes: dict[str, int]
     state: dict[Place, frozenset[str]]
+    # The mailboxes that the account watches; None for all.
+    watched: frozenset[str] | None = None
     doubled: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     told: int = 0
@@ -30,10 +32,12 @@ class Retold:
     _announced: set[Place] = field(default_factory=set)
 
     @classmethod
-    def before(cls, truth: Truth) -> Retold:
+    def before(cls, truth: Truth, watched: frozenset[str] | None) -> Retold:
         """What is known before the first event: what is true now."""
-        flags = {place: fact.flags for place, fact in truth.present().items()}
-        return cls(truth, dict(truth.mailboxes), flags)
+        known = cls(truth, {}, {}, watched)
+        known.mailboxes = known._true_mailboxes()
+        known.state = {place: fact.flags for place, fact in known._present().items()}
+        return known
 
     def hear(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -47,10 +51,10 @@ class Retold:
 
     def lost(self) -> list[str]:
         """What is true and was not told."""
-        present = self.truth.present()
+        present, mailboxes = self._present(), self._true_mailboxes()
         return [
-            *(f"mailbox {path}" for path in self.truth.mailboxes.keys() - self.mailboxes.keys()),
-            *(f"end of mailbox {path}" for path in self.mailboxes.keys() - self.truth.mailboxes),
+            *(f"mailbox {path}" for path in mailboxes.keys() - self.mailboxes.keys()),
+            *(f"end of mailbox {path}" for path in self.mailboxes.keys() - mailboxes.keys()),
             *(
                 f"message {place}"
                 for place, fact in present.items()
@@ -92,7 +96,10 @@ class Retold:
 
     def updated(self, path: str, data: dict[str, Any]) -> None:
         place = self._place(path, data)
-        changes = data["changes"]["flags"]
+        changes = data["changes"].get("flags")
+        if changes is None:
+            # Labels only, of which the truth is not kept.
+            return
         fact = self.truth.facts.get(place)
         value = self._flags(place, changes["value"])
         if place in self.state:
@@ -141,6 +148,17 @@ class Retold:
             self.wrong.append(f"mailbox deleted, never gone: {path}")
         self._forget(path)
         self.mailboxes.pop(path, None)
+
+    def _present(self) -> dict[Place, Fact]:
+        present = self.truth.present().items()
+        return {place: fact for place, fact in present if self._is_watched(place[0])}
+
+    def _true_mailboxes(self) -> dict[str, int]:
+        mailboxes = self.truth.mailboxes.items()
+        return {path: validity for path, validity in mailboxes if self._is_watched(path)}
+
+    def _is_watched(self, path: str) -> bool:
+        return self.watched is None or path in self.watched
 
     def _begin(self, path: str, validity: int) -> None:
         if (path, validity) not in self.truth.ever:

@@ -189,7 +189,9 @@ async def history(
     async with fault_proxy(server_port) as proxy, world(store) as here:
         await here.register(imap_account(ACCOUNT, USER, proxy.port, **more))
         await here.until_state(ACCOUNT, "connected")
-        yield History(here, person, Weather(proxy, dice), Retold.before(person.truth), patch)
+        yield History(
+            here, person, Weather(proxy, dice), Retold.before(person.truth, person.watched), patch
+        )
 
 
 @pytest.mark.parametrize("name", CASES)
