@@ -54,10 +54,12 @@ async def established(
 async def recorded_as_empty(desk: Desk, mailbox: Mailbox, status: MailboxStatus) -> bool:
     """Record a mailbox of a first sync without opening it, if STATUS says that it is empty.
 
-    Whatever comes later is above its mod-sequence and its count, and so it is found, and new.
+    Whatever comes later is above its mod-sequence and its count, and so it is found, and new. A
+    count of 0 alone is not believed: the mailbox must never have held a message.
     """
     validity = status.uid_validity
-    if desk.has_synced or status.messages != 0 or validity is None or not is_uid_validity(validity):
+    is_unused = status.messages == 0 and status.uid_next == 1
+    if desk.has_synced or not is_unused or validity is None or not is_uid_validity(validity):
         return False
     first, now_ms = await _first_cursor(desk, mailbox, validity), desk.clock.now_ms()
     cursor = msgspec.structs.replace(

@@ -195,6 +195,8 @@ async def test_empty_mailboxes_are_recorded_without_being_opened(
     monkeypatch: pytest.MonkeyPatch, store: Store
 ) -> None:
     mail = mail_of(3)
+    trash = mail.mailbox("u", "Trash")
+    trash.remove([trash.add(message("gone"), (), mail.now_ms())])
     opened: list[str] = []
 
     def bend(_number: int, _session: Session, command: ClientCommand, _answer: Answer) -> None:
@@ -204,7 +206,8 @@ async def test_empty_mailboxes_are_recorded_without_being_opened(
     async with bent(monkeypatch, mail, bend) as server, world(store) as here:
         await here.register(imap_account("a", "u", server.port))
         await here.until_state("a", "connected")
-        assert set(opened) == {"INBOX"}
+        # In Trash there was something once.
+        assert set(opened) == {"INBOX", "Trash"}
         assert set(await here.mailboxes.cursors("a")) == set(mail.mailboxes("u"))
         mail.deliver("u", message("archived"), "Archive")
         await here.sync("a")
