@@ -27,12 +27,13 @@ from postroom.imap.commands.logout import Logout
 from postroom.imap.commands.starttls import StartTls
 from postroom.imap.encode import Offered
 from postroom.imap.errors import ImapRefused, ProtocolViolation
-from postroom.imap.types import Unsolicited
+from postroom.imap.types import Bye, Unsolicited
 from postroom.model.account import Credentials, ImapServer
+from postroom.model.secret import Secret
 from postroom.net.bell import Bell
 from postroom.net.dial import Endpoint, dial, upgrade
 from postroom.net.faults import connect_failed
-from postroom.net.imap_login import log_in
+from postroom.net.imap_login import log_in, masked
 from postroom.net.road import Road
 from postroom.net.tls import TlsFloor
 from postroom.net.transcript import Transcript
@@ -85,6 +86,8 @@ class ImapConnection:
         self._turn = asyncio.Lock()
         # The command under way carries credentials.
         self._is_secret = False
+        # What was logged in with: servers have repeated it in their good-bye (invariant I26).
+        self._secret: Secret | None = None
         self.on_unsolicited = on_unsolicited
 
     @classmethod
@@ -151,6 +154,7 @@ class ImapConnection:
         """Log in; AuthenticationRefused when the server says so, else ConnectFailed (I5)."""
         greeting = self._client.greeting
         told = self._client.capabilities_told
+        self._secret = credentials.access_token or credentials.password
         async with self.setting_up():
             if greeting is None or greeting.status != "PREAUTH":
                 await log_in(self.run, self.offered, credentials, deadline)
@@ -299,7 +303,7 @@ class ImapConnection:
         news = self._client.receive(data)
         if self.on_unsolicited is not None:
             for value in news:
-                self.on_unsolicited(value)
+                self.on_unsolicited(self._told(value))
         return bool(news)
 
     @asynccontextmanager
@@ -329,11 +333,23 @@ class ImapConnection:
             raise self._closing(ended.cause) from ended
         finally:
             if not is_whole:
-                self._note(self._client.bye or "broken off")
+                self._note(self._bye or "broken off")
                 self._wire.abort()
 
+    @property
+    def _bye(self) -> str | None:
+        """What the server said as good-bye, without what we logged in with."""
+        told = self._client.bye
+        return None if told is None else self._masked(told)
+
+    def _told(self, news: Unsolicited) -> Unsolicited:
+        return Bye(self._masked(news.text)) if isinstance(news, Bye) else news
+
+    def _masked(self, text: str) -> str:
+        return masked(text, self._secret)
+
     def _closing(self, cause: Exception | None = None) -> ConnectionClosing:
-        text = self._client.bye or "The mail server closed the connection"
+        text = self._bye or "The mail server closed the connection"
         return ConnectionClosing(text, log={"cause": type(cause).__name__ if cause else None})
 
     @asynccontextmanager
@@ -344,12 +360,12 @@ class ImapConnection:
         except DeadlineExceeded as late:
             raise self._failed(TimeoutError()) from late
         except (ConnectionClosing, WireEnded) as ended:
-            if self._client.bye:
-                raise ConnectFailed(self._client.bye, code="ECONNRESET") from ended
+            if self._bye:
+                raise ConnectFailed(self._bye, code="ECONNRESET") from ended
             raise self._failed(getattr(ended.__cause__, "cause", None)) from ended
         except (ProtocolViolation, ImapRefused) as fault:
             raise ConnectFailed(
-                fault.text, code=fault.public_code or "EPROTOCOL", log=fault.log
+                self._masked(fault.text), code=fault.public_code or "EPROTOCOL"
             ) from fault
 
     def _failed(self, error: Exception | None) -> ConnectFailed:

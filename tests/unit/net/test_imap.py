@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -21,7 +22,7 @@ from postroom.imap.commands import Append, Create, Fetch, Noop, Search, Select, 
 from postroom.imap.errors import ImapRefused, ProtocolViolation
 from postroom.imap.types import Bye, Exists, Unsolicited
 from postroom.model.account import Credentials, ImapServer, TlsOptions
-from postroom.model.secret import Secret
+from postroom.model.secret import MASK, Secret
 from postroom.net.bell import Bell
 from postroom.net.imap import ImapConnection
 from tests.fakes.dovecot import PASSWORD, Dovecot, free_port, message, running_dovecot
@@ -411,3 +412,33 @@ async def test_an_address_that_does_not_answer_costs_a_moment_only(
             monkeypatch.setattr(loop, "getaddrinfo", both)
             connection = await connect(port, host="mail.example.com")
             await connection.close()
+
+
+@pytest.mark.parametrize("capabilities", [b"IMAP4rev1", b"IMAP4rev1 AUTH=PLAIN SASL-IR"])
+async def test_a_goodbye_that_repeats_the_login_is_told_without_the_password(
+    capabilities: bytes,
+) -> None:
+    heard: list[Unsolicited] = []
+    password = 'pa"ss\\w\u00f6rd'
+    credentials = Credentials(user="bob", password=Secret(password))
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"* OK [CAPABILITY " + capabilities + b"] hi\r\n")
+        line = await reader.readline()
+        if b"{" in line:
+            writer.write(b"+ go\r\n")
+            line += await reader.readline()
+        said = line.replace(b"\r\n", b" ")
+        writer.write(b"* BYE " + said + b"\r\n* BYE not " + password.encode() + b"\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    connection = await connect(server.sockets[0].getsockname()[1])
+    connection.on_unsolicited = heard.append
+    with pytest.raises(ConnectFailed) as failed:
+        await connection.login(credentials, soon())
+    encoded = base64.b64encode(f"\0bob\0{password}".encode()).decode()
+    for text in (failed.value.text, *(told.text for told in heard if isinstance(told, Bye))):
+        assert MASK in text
+        assert not any(form in text for form in (password, "ss\\\\w", encoded))
+    server.close()
