@@ -171,9 +171,11 @@ class Looks:
         if not recorded:
             return Portion(Difference())
         found = await self._connection.run(Find(), self._deadline())
-        if found.numbers:
+        # What came since the count is for the next pass, which follows.
+        if found.numbers and not self._news.has_grown:
             raise Nonsense("The server counts no messages but finds some")
-        return Portion(Difference(removed=tuple(sorted(recorded))))
+        gone = (uid for uid in sorted(recorded) if uid not in found.numbers)
+        return Portion(Difference(removed=tuple(gone)))
 
     async def _proved(self, missing: Sequence[int]) -> list[int]:
         """Those of the messages not met that a search does not find either."""

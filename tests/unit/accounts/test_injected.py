@@ -272,3 +272,38 @@ async def test_a_crash_is_shown_as_a_lost_connection_and_healed(
         await here.until_state("a", "disconnected")
         is_broken = False
         await here.until_told("a", "messageNew", 4)
+
+
+@every_profile
+async def test_mail_that_comes_while_an_emptied_mailbox_is_looked_at_breaks_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+    store: Store,
+    hidden: tuple[str, ...],
+    also: tuple[str, ...],
+) -> None:
+    mail = mail_of(2)
+    inbox = mail.mailbox("u", "INBOX")
+    begun = 0
+    news: list[bytes] = []
+
+    def bend(_number: int, session: Session, command: ClientCommand, answer: Answer) -> None:
+        nonlocal begun, news
+        begun += command.name == "ID"
+        if command.name == "EXAMINE" and not inbox.messages:
+            # The server has just told that the mailbox is empty; the next answer tells otherwise.
+            mail.deliver("u", message("just now"))
+            news = session.news()
+        elif news:
+            answer.lines, news = [*news, *answer.lines], []
+
+    async with bent(monkeypatch, mail, bend, hidden, also) as server, world(store) as here:
+        await here.register(imap_account("a", "u", server.port, notify_from=LONG_AGO))
+        await here.until_state("a", "connected")
+        monkeypatch.setattr("postroom.providers.imap.passes.FULL_COMPARE_MS", 0)
+        inbox.remove([1, 2])
+
+        async def is_told() -> bool:
+            return set(await flags_as_told(here)) == {"just now"}
+
+        await here.until(is_told)
+        assert begun == 1
