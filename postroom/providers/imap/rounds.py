@@ -54,7 +54,7 @@ log = get_logger("providers.imap")
 LIST_TIMEOUT_S = 120.0
 STATUS_TIMEOUT_S = 30.0
 # A sub-connection that takes longer over its mailbox sees to it by itself.
-TURN_S = 5.0
+TURN_S = 1.0
 # RFC 5530: what a server says of a mailbox that is not there; old servers give no code at all.
 # Any other refusal (INUSE, UNAVAILABLE, SERVERBUG, ...) proves nothing.
 _GONE = frozenset((None, "NONEXISTENT", "NOPERM"))
@@ -187,7 +187,19 @@ class Rounds:
             needs_round |= not await self._follow_one(path, status)
             await self._serve_main()
         await self._return_to_main()
+        for path in statuses:
+            await self._look_back(path)
         return needs_round
+
+    async def _look_back(self, path: str) -> None:
+        """Nobody tells of a change in a mailbox that was open, but looked at already: ask."""
+        own, name = self._subconnection(path), self._desk.account.account
+        if self._is_main(path) or (own is not None and own.is_live):
+            return
+        cursor = await self._desk.mailboxes.cursor(name, path)
+        status = await self._status(path) if cursor is not None else None
+        if cursor and status and not self._can_skip(cursor, status, self._desk.clock.now_ms()):
+            self._hints.statuses.setdefault(path, status)
 
     async def _follow_one(self, path: str, status: MailboxStatus) -> bool:
         """Look at one mailbox with these counters; False when a round has to find out about it."""

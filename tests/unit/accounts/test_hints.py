@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from postroom.demo import imapd
 from postroom.demo.imap_session import Answer, Session
 from postroom.demo.imapd import ImapServer
 from postroom.demo.mailstore import MailStore
@@ -87,6 +88,33 @@ async def test_news_of_the_main_mailbox_are_heard_while_another_is_open(
             mail.deliver("u", message(f"in {count}"))
             await here.until_told("a", "messageNew", 2 * count)
         assert len(set(await here.subjects("a"))) == 10
+
+
+async def test_what_comes_right_after_a_look_is_not_left_for_the_next_round(
+    monkeypatch: pytest.MonkeyPatch, store: Store, mail: MailStore
+) -> None:
+    """A mailbox that is open is not told of by NOTIFY, and is left without a word."""
+    straight = imapd._answer
+    is_late = False
+
+    def late(session: Session, command: ClientCommand) -> Answer:
+        nonlocal is_late
+        if is_late and command.name == "EXAMINE" and command.arguments[0] == "INBOX":
+            is_late = False
+            mail.deliver("u", message("late"), "Work")
+            assert session.reporter is not None
+            session.reporter.lines()
+        if command.name == "EXAMINE" and command.arguments[0] == "Work":
+            is_late = len(mail.mailbox("u", "Work").messages) == 1
+        return straight(session, command)
+
+    monkeypatch.setattr(imapd, "_answer", late)
+    mail.create("u", "Work")
+    async with notifying(mail) as server, world(store) as here:
+        await watched(here, "u", server.port)
+        mail.deliver("u", message("early"), "Work")
+        await here.until_told("a", "messageNew", 2)
+        assert await here.subjects("a") == ["early", "late"]
 
 
 async def test_a_mailbox_outside_the_filter_is_left_alone(
