@@ -1,8 +1,9 @@
 """What rounds remember of the mailboxes of an account, across connections.
 
 A mailbox that refuses to open three times in a row is left alone for six hours or until its
-counters change (contract I9). One that STATUS proves unchanged counts as verified by the round, at
-the cost of one number for all of them (invariant I7).
+counters change (contract I9); so is one at which the connection ends as often. One that STATUS
+proves unchanged counts as verified by the round, at the cost of one number for all of them
+(invariant I7).
 """
 
 from __future__ import annotations

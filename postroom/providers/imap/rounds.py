@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 from postroom.errors import ConnectionUnavailable, PostroomError
 from postroom.imap.commands.status import Status
-from postroom.imap.errors import ImapRefused
+from postroom.imap.errors import AnswerUnreadable, ImapRefused
 from postroom.imap.types import ListedMailbox, MailboxStatus
 from postroom.logs import get_logger
 from postroom.model.mailbox import Mailbox, MailboxCursor
@@ -47,7 +47,7 @@ from postroom.providers.imap.subconnections import (
     Subconnections,
     wanted_subconnections,
 )
-from postroom.providers.imap.sync import sync_mailbox
+from postroom.providers.imap.sync import NotOpened, sync_mailbox
 
 log = get_logger("providers.imap")
 
@@ -149,7 +149,7 @@ class Rounds:
         has_been_seen = known is not None
         try:
             known = await self._sync(main, known)
-        except (ImapRefused, Nonsense) as error:
+        except (ImapRefused, Nonsense, AnswerUnreadable) as error:
             self._history.refused(main.path, status, self._desk.clock.steady_s())
             await self._desk.recorder.not_synced(main.path, error.text)
             raise ConnectionUnavailable(
@@ -312,7 +312,7 @@ class Rounds:
     ) -> int | None:
         """How many messages came or went; None when the mailbox had to be left out."""
         path = mailbox.path
-        if status is None and cursor is not None:
+        if status is None and (cursor is not None or path in self._history.refusals):
             status = await self._status(path)
         clock = self._desk.clock
         if self._history.is_resting(path, status, clock.steady_s()):
@@ -325,7 +325,13 @@ class Rounds:
         try:
             known = await self._desk.load(cursor) if cursor is not None else None
             known = await self._sync_until_quiet(mailbox, known)
-        except (ImapRefused, Nonsense) as error:
+        except NotOpened as error:
+            # Counted as a refusal: the next connection passes the mailbox over when it is to blame.
+            self._history.refused(path, status, clock.steady_s())
+            if self._history.is_resting(path, status, clock.steady_s()):
+                await self._left_out(path, error)
+            raise
+        except (ImapRefused, Nonsense, AnswerUnreadable) as error:
             if isinstance(error, ImapRefused):
                 self._history.refused(path, status, clock.steady_s())
             await self._left_out(path, error)
@@ -336,7 +342,8 @@ class Rounds:
 
     async def _left_out(self, path: str, error: PostroomError) -> None:
         self.has_faults = True
-        kind = "mailbox.refused" if isinstance(error, ImapRefused) else "mailbox.nonsense"
+        is_refused = isinstance(error, ImapRefused | NotOpened)
+        kind = "mailbox.refused" if is_refused else "mailbox.nonsense"
         log.warning(kind, account=self._desk.account.account, path=path, reason=error.text)
         await self._desk.recorder.not_synced(path, error.text)
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+from postroom.errors import ConnectionClosing, DeadlineExceeded
 from postroom.imap.commands.select import Select
-from postroom.imap.errors import ImapRefused
+from postroom.imap.errors import ImapRefused, ProtocolViolation
 from postroom.imap.types import Selected
 from postroom.logs import get_logger
 from postroom.model.mailbox import Mailbox, MailboxCursor
@@ -30,13 +31,18 @@ log = get_logger("providers.imap")
 SELECT_TIMEOUT_S = 60.0
 
 
+class NotOpened(ConnectionClosing):
+    """The connection came to its end while a mailbox was being opened: it may be to blame."""
+
+
 async def sync_mailbox(
     desk: Desk, connection: ImapConnection, mailbox: Mailbox, known: Known | None, news: News
 ) -> Known:
     """One pass over `mailbox`; what is recorded of it afterwards.
 
     `news` is what the connection heard so far; it is taken before the mailbox is opened, so that
-    anything that comes later asks for another pass. Raises ImapRefused when it cannot be opened.
+    anything that comes later asks for another pass. Raises ImapRefused when it cannot be opened,
+    NotOpened when the attempt ends the connection.
     """
     heard = news.take()
     started_ms = desk.clock.now_ms()
@@ -68,13 +74,20 @@ async def _open(
     condstore = connection.has("CONDSTORE")
     command = Select(mailbox.path, read_only=True, condstore=condstore, qresync=since)
     try:
-        return await connection.run(command, desk.deadline(SELECT_TIMEOUT_S)), since is not None
+        return await _examine(desk, connection, command), since is not None
     except ImapRefused as error:
         if since is None or not error.is_bad:
             raise
     # Enabled, and not understood all the same.
     command = Select(mailbox.path, read_only=True, condstore=condstore)
-    return await connection.run(command, desk.deadline(SELECT_TIMEOUT_S)), False
+    return await _examine(desk, connection, command), False
+
+
+async def _examine(desk: Desk, connection: ImapConnection, command: Select) -> Selected:
+    try:
+        return await connection.run(command, desk.deadline(SELECT_TIMEOUT_S))
+    except (ConnectionClosing, DeadlineExceeded, ProtocolViolation) as error:
+        raise NotOpened(error.text, code=error.public_code, log=error.log) from error
 
 
 async def _compare(opened: Opened, current: Known, heard: News, *, has_resynced: bool) -> Known:

@@ -272,3 +272,32 @@ async def test_a_mailbox_is_gone_only_when_the_server_says_so(
             await here.sync("a")
         assert bool(await here.told("a", "mailboxDeleted")) is is_deleted
         assert ("Work" in await here.mailboxes.cursors("a")) is not is_deleted
+
+
+async def test_a_mailbox_at_which_the_server_hangs_up_does_not_keep_the_others_waiting(
+    monkeypatch: pytest.MonkeyPatch, store: Store, mail: MailStore
+) -> None:
+    endings = 0
+    is_deadly = True
+
+    def bend(_number: int, _session: Session, command: ClientCommand, _answer: Answer) -> None:
+        nonlocal endings
+        if is_deadly and command.name == "EXAMINE" and command.arguments[0] == "Broken":
+            endings += 1
+            raise TimeoutError
+
+    mail.create("u", "Broken")
+    mail.deliver("u", message("at the bottom"), "Broken")
+    mail.create("u", "Work")
+    mail.deliver("u", message("at work"), "Work")
+    async with bent(monkeypatch, mail, bend) as server, world(store, QUICK) as here:
+        await connected(here, server)
+        assert endings == history.REFUSALS
+        assert {"INBOX", "Work"} <= (await here.mailboxes.cursors("a")).keys()
+        fault = (await here.status("a")).sync_error
+        assert fault is not None
+        assert fault["path"] == "Broken"
+        is_deadly = False
+        mail.deliver("u", message("again"), "Broken")
+        await here.sync("a")
+        assert (await here.mailboxes.cursors("a"))["Broken"].messages == 2
