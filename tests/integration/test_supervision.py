@@ -180,13 +180,17 @@ def test_a_killed_supervisor_leaves_no_orphan(start: Start) -> None:
     until(lambda: supervised.tree() == set())
 
 
+def _stores(supervised: Supervised) -> set[int]:
+    return {pid for pid in supervised.tree() if "valkey" in _command_line(pid).partition(" ")[0]}
+
+
 def test_a_killed_store_comes_back_with_its_data(start: Start) -> None:
     supervised = start({"steady": 1})
     until(lambda: len(supervised.members()) == 1)
     before = supervised.members()[0]
-    (store,) = {
-        pid for pid in supervised.tree() if "valkey" in _command_line(pid).partition(" ")[0]
-    }
+    # The store writes its command line anew while it starts.
+    until(lambda: bool(_stores(supervised)))
+    (store,) = _stores(supervised)
     os.kill(store, signal.SIGKILL)
     until(lambda: bool(supervised.members()))
     assert supervised.members()[0].id == before.id
