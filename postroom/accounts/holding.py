@@ -201,4 +201,6 @@ def _connection_data(account: Account) -> tuple[object, ...]:
         account.notify_from,
         account.imap_indexer,
         account.flushed_ms,
+        # A log that was switched off is written no longer.
+        account.logs,
     )

@@ -9,8 +9,9 @@ writing: the store knows a batch of events sent twice by being the last one that
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Sequence
+from functools import wraps
+from typing import Any, ParamSpec
 
 import msgspec
 from msgspec import UNSET
@@ -41,6 +42,27 @@ log = get_logger("accounts")
 
 # Contract J5: EENGINE_MAX_IMAP_AUTH_FAILURE_TIME.
 REFUSED_WINDOW_MS = 3 * 24 * 3600 * 1000
+
+
+P = ParamSpec("P")
+_Telling = Callable[P, Coroutine[Any, Any, None]]
+
+
+def whole(tell: _Telling[P]) -> _Telling[P]:
+    """Once begun, it is finished, even if the caller is cancelled: what was announced is then known
+    here, and is not announced again by the next connection."""
+
+    @wraps(tell)
+    async def telling(*words: P.args, **named: P.kwargs) -> None:
+        task = asyncio.ensure_future(tell(*words, **named))
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            # The store's own time limits bound this.
+            await asyncio.wait([task])
+            raise
+
+    return telling
 
 
 class AccountRecorder:
@@ -91,6 +113,7 @@ class AccountRecorder:
         self._is_logged_in = False
         await self._enter(after(self._state, Signal.CONNECTING), StateUpdate())
 
+    @whole
     async def authenticated(self, user: str) -> None:
         transition = after(self._state, Signal.AUTHENTICATED)
         is_news = not self._was_welcomed or self._last_error is not None
@@ -113,6 +136,7 @@ class AccountRecorder:
             update = StateUpdate(state=self._state, sync_error=told)
             await self._accounts.set_state(self._name, self._owner, update)
 
+    @whole
     async def synced(self, *, is_whole: bool = True) -> None:
         transition = after(self._state, Signal.SYNCED)
         is_first = not self._was_initialized
@@ -123,6 +147,7 @@ class AccountRecorder:
         await self._enter(transition, update, drafts)
         self._was_initialized = True
 
+    @whole
     async def failed(self, error: Exception) -> None:
         signal = self._signal(error)
         was_logged_in, self._is_logged_in = self._is_logged_in, False

@@ -29,6 +29,7 @@ from postroom.errors import ConnectFailed, DeadlineExceeded, PostroomError
 from postroom.model.account import TlsOptions
 from postroom.model.secret import Secret
 from postroom.net.dial import open_socket
+from postroom.net.imap_login import masked
 from postroom.net.road import Road
 from postroom.net.tls import TlsFloor, client_context
 
@@ -260,18 +261,38 @@ async def _log_in(client: SMTP, target: SmtpTarget, deadline: Deadline) -> None:
     offered = client.supported_auth_methods
     if target.user is None or not offered:
         return
-    with _explained("AUTH"):
-        within = _within(deadline)
-        if target.access_token is not None:
-            await client.auth_xoauth2(target.user, target.access_token.reveal(), timeout=within)
-            return
-        password = target.password.reveal() if target.password else ""
-        if "plain" in offered:
-            await client.auth_plain(target.user, password, timeout=within)
-        elif "login" in offered:
-            await client.auth_login(target.user, password, timeout=within)
-        else:
-            await client.login(target.user, password, timeout=within)
+    try:
+        with _explained("AUTH"):
+            await _authenticate(client, target, target.user, _within(deadline))
+    except SmtpTrouble as trouble:
+        raise _without(target.access_token or target.password, trouble) from None
+
+
+async def _authenticate(client: SMTP, target: SmtpTarget, user: str, within: float) -> None:
+    if target.access_token is not None:
+        await client.auth_xoauth2(user, target.access_token.reveal(), timeout=within)
+        return
+    offered = client.supported_auth_methods
+    password = target.password.reveal() if target.password else ""
+    if "plain" in offered:
+        await client.auth_plain(user, password, timeout=within)
+    elif "login" in offered:
+        await client.auth_login(user, password, timeout=within)
+    else:
+        await client.login(user, password, timeout=within)
+
+
+def _without(secret: Secret | None, trouble: SmtpTrouble) -> SmtpTrouble:
+    """The same trouble; servers repeat what they did not understand (invariant I26)."""
+    response = trouble.response
+    return SmtpTrouble(
+        masked(trouble.text, secret),
+        trouble.delivery_code,
+        command=trouble.command,
+        response_code=trouble.response_code,
+        response=None if response is None else masked(response, secret),
+        is_unknown=trouble.is_unknown,
+    )
 
 
 def _tls_context(target: SmtpTarget) -> ssl.SSLContext:

@@ -255,4 +255,8 @@ class Wire(asyncio.Protocol):
             async with asyncio.timeout(at_most_s):
                 await self._until(lambda: self._is_gone)
         except TimeoutError:
-            self._transport.abort()
+            pass
+        finally:
+            # Too late, or cancelled: a peer that takes nothing must not keep the socket.
+            if not self._is_gone:
+                self._transport.abort()

@@ -13,10 +13,16 @@ from dataclasses import dataclass, field
 
 from postroom.imap.commands.exchange import Command, Exchange
 from postroom.imap.encode import Line, Offered
+from postroom.imap.errors import ProtocolViolation
 from postroom.imap.fetch import merged
 from postroom.imap.responses import Response, Tagged
 from postroom.imap.sets import UidSet, parse_set
 from postroom.imap.types import Fetched, FetchedMessage
+
+# Without `on_message` the answer is held until its end: 100 mails of 2 MB, or a listing of a
+# thousand of the largest pages. More is a server that goes on and on (invariant I28).
+MOST_GATHERED_BYTES = 256 * 1024 * 1024
+MOST_GATHERED = 1_000_000
 
 OnMessage = Callable[[FetchedMessage], None]
 
@@ -61,6 +67,7 @@ class Gathering:
     by_uid: bool
     on_message: OnMessage | None = None
     found: dict[int, FetchedMessage] = field(default_factory=dict)
+    held_bytes: int = 0
 
     def take(self, response: Response) -> bool:
         if not isinstance(response, Fetched):
@@ -73,6 +80,9 @@ class Gathering:
         if self.on_message is not None:
             self.on_message(message)
             return True
+        self.held_bytes += sum(map(len, message.sections.values()))
+        if self.held_bytes > MOST_GATHERED_BYTES or len(self.found) >= MOST_GATHERED:
+            raise ProtocolViolation("The mail server sent more data of messages than the limit")
         known = self.found.get(number)
         self.found[number] = message if known is None else merged(known, message)
         return True

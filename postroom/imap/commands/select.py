@@ -13,9 +13,14 @@ from dataclasses import dataclass, field
 from postroom.imap import reading
 from postroom.imap.commands.exchange import Command, Exchange
 from postroom.imap.encode import Line, Offered
+from postroom.imap.errors import ProtocolViolation
 from postroom.imap.responses import Code, FlagsKnown, Notice, Recent, Response, Tagged
 from postroom.imap.sets import UidSet, united
 from postroom.imap.types import Exists, Fetched, FetchedMessage, Listed, Selected, Vanished
+
+# What QRESYNC tells is held until the mailbox is open, 200 bytes a message. A mailbox with more
+# changes than that is compared as a whole (contract I7), which needs no QRESYNC.
+MOST_CHANGED = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,8 @@ class _Opening:
         elif isinstance(response, FlagsKnown):
             self.flags = response.flags
         elif isinstance(response, Fetched):
+            if len(self.changed) >= MOST_CHANGED:
+                raise ProtocolViolation("The mail server told more changes than the limit")
             self.changed.append(response.message)
         elif isinstance(response, Vanished):
             # RFC 7162 3.2.10: there may be several; each tells only a part.

@@ -52,6 +52,8 @@ _TEXTS = ("from", "to", "cc", "bcc", "subject", "body")
 _SIZES = ("larger", "smaller")
 _DAYS = ("sentBefore", "sentSince")
 _DAY_MS = 86_400_000
+# The first and the last moment of the years with four digits.
+_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999
 # RFC 5032 3: how the two are said in seconds before now.
 _WITHIN = {"before": "OLDER", "since": "YOUNGER"}
 
@@ -102,11 +104,16 @@ def _size(field: str, value: Any, server: Server) -> tuple[Criterion, ...]:
 
 
 def _day(field: str, value: Any, server: Server) -> tuple[Criterion, ...]:
-    return (Key(field.upper()), Key(date_text(parse_iso(str(value)))))
+    return (Key(field.upper()), Key(date_text(_moment_ms(value))))
+
+
+def _moment_ms(value: Any) -> int:
+    """Milliseconds since 1970; a zone may carry a date beyond the years that have four digits."""
+    return min(max(parse_iso(str(value)), _FIRST_MS), _LAST_MS)
 
 
 def _moment(field: str, value: Any, server: Server) -> tuple[Criterion, ...]:
-    ms = parse_iso(str(value))
+    ms = _moment_ms(value)
     seconds = (server.now_ms - ms) // 1000
     has_time = ms % _DAY_MS != 0
     # RFC 5032 4: a number of 32 bits, not 0.

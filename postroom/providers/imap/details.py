@@ -76,6 +76,14 @@ class Poison:
         for uid in uids:
             self._tries[number, uid] += 1
 
+    def excused(self, number: int, uids: Iterable[int]) -> None:
+        """Take the count back: the try failed for a reason that lies with no message."""
+        for uid in uids:
+            if self._tries[number, uid] <= 1:
+                del self._tries[number, uid]
+            else:
+                self._tries[number, uid] -= 1
+
     def survived(self, number: int, uids: Iterable[int]) -> None:
         """The connection is still there: the messages are harmless."""
         for uid in uids:

@@ -20,7 +20,7 @@ from typing import TypeVar
 import msgspec
 
 from postroom.clock import Deadline
-from postroom.errors import PostroomError
+from postroom.errors import Fenced, PostroomError, StoreUnavailable
 from postroom.imap.commands.listing import ListFlags
 from postroom.imap.sets import encode_set
 from postroom.model.ids import MessageKey, message_id
@@ -50,6 +50,9 @@ DETAIL_BATCH = 100
 # Silent messages of one script call: 20,000 are 80 KB of blocks.
 SILENT_BATCH = 20_000
 SEARCH_TIMEOUT_S = 120.0
+# What ends a reading and is no sign of a poisonous message: the store's trouble, another owner, a
+# reconnect that somebody asked for.
+_NOT_THE_MAIL = (StoreUnavailable, Fenced, asyncio.CancelledError)
 # Noting that a failed reading did not kill; without the note the messages are read one by one.
 NOTE_TIMEOUT_S = 2.0
 
@@ -181,13 +184,15 @@ class Recording:
         """Fetch a batch in detail and record it with its events; what did not come is missing."""
         poison, number = self._desk.poison, self._known.cursor.number
         wanted = [uid for uid in uids if not poison.is_given_up(number, uid)]
-        poison.before(number, wanted)
         if wanted:
             await self._desk.recorder.reading(number, wanted)
+        poison.before(number, wanted)
         absent = set(uids)
         try:
             absent -= await self._read(wanted, listed)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, _NOT_THE_MAIL):
+                poison.excused(number, wanted)
             with contextlib.suppress(PostroomError, TimeoutError):
                 async with asyncio.timeout(NOTE_TIMEOUT_S):
                     await self._desk.recorder.not_read(number, wanted)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from postroom.accounts.recorder import AccountRecorder
@@ -211,3 +213,22 @@ async def test_a_stale_owner_writes_nothing(store: Store, clock: FakeClock) -> N
     assert await desk.told() == []
     assert await Mailboxes(store).cursors("a") == {}
     assert await Mailboxes(store).blocks("a", 1) == {}
+
+
+async def test_what_was_announced_when_the_connection_was_cut_off_is_not_announced_again(
+    store: Store, clock: FakeClock
+) -> None:
+    desk = Desk(store, clock)
+    recorder = await desk.recorder()
+    await recorder.connecting()
+    for signal in (recorder.authenticated("u"), recorder.syncing(), recorder.synced()):
+        telling = asyncio.create_task(signal)
+        # Begun, and cancelled while the store has it.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        telling.cancel()
+        await asyncio.wait([telling])
+        await asyncio.gather(telling, return_exceptions=True)
+    await connect(recorder)
+    told = await desk.told()
+    assert sorted(told) == ["accountInitialized", "authenticationSuccess"]

@@ -78,3 +78,20 @@ async def test_a_peer_that_takes_nothing_holds_up_the_writer_until_it_goes_on() 
         assert not writing.done()
         wire.resume_writing()
         await writing
+
+
+async def test_closing_that_is_cancelled_keeps_no_socket() -> None:
+    async with connected() as (wire, peer):
+        peer.transport.pause_reading()  # type: ignore[attr-defined]
+        # More than the system's buffers take: an orderly end would wait for the peer.
+        writing = asyncio.create_task(wire.write(b"x" * 64 * 1024 * 1024))
+        await asyncio.sleep(0)
+        closing = asyncio.create_task(wire.close(600))
+        await asyncio.sleep(0)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        async with asyncio.timeout(10):
+            await asyncio.wait([writing])
+            while not wire._is_gone:
+                await asyncio.sleep(0.01)

@@ -4,8 +4,9 @@ import pytest
 
 from postroom.errors import InvalidInput
 from postroom.imap.commands import Fetch, FetchPart, Store, fetch_part
-from postroom.imap.errors import ImapRefused
-from postroom.imap.types import FetchedMessage, FetchedPart
+from postroom.imap.commands.fetch import MOST_GATHERED_BYTES, Gathering
+from postroom.imap.errors import ImapRefused, ProtocolViolation
+from postroom.imap.types import Fetched, FetchedMessage, FetchedPart
 from tests.unit.imap.dialogue import line, play
 
 
@@ -75,3 +76,14 @@ def test_what_was_not_sent_is_not_known() -> None:
     answer = b"* 3 FETCH (UID 7)\r\n* 3 FETCH (UID 7 MODSEQ (4))\r\nP1 OK\r\n"
     found, _ = play(Fetch("7", "(UID FLAGS ENVELOPE BODYSTRUCTURE)"), answer)
     assert found == (FetchedMessage(3, 7, modseq=4),)
+
+
+def test_an_endless_answer_is_not_gathered_for_ever() -> None:
+    part = b"x" * (64 * 1024 * 1024)
+    gathering = Gathering(None, by_uid=True)
+    most = MOST_GATHERED_BYTES // len(part)
+    for uid in range(1, most + 1):
+        assert gathering.take(Fetched(FetchedMessage(1, uid, sections={"1": part})))
+    with pytest.raises(ProtocolViolation):
+        gathering.take(Fetched(FetchedMessage(1, most + 1, sections={"1": part})))
+    assert len(gathering.found) == most

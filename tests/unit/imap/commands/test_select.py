@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from postroom.imap.commands import Fetch, Select
+import pytest
+
+from postroom.imap.commands import Fetch, Select, select
+from postroom.imap.errors import ProtocolViolation
 from tests.unit.imap.dialogue import line, play
 
 SELECTED = (
@@ -88,3 +91,14 @@ def test_broken_codes_cost_themselves() -> None:
         assert found.exists == 3
         assert (found.uid_validity, found.uid_next, found.highest_modseq) == (None, None, None)
         assert news == []
+
+
+def test_a_mailbox_that_tells_changes_without_end_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(select, "MOST_CHANGED", 3)
+    told = b"".join(b"* %d FETCH (UID %d FLAGS ())\r\n" % (n, n) for n in range(1, 5))
+    command = Select("INBOX", qresync=(1, 2))
+    with pytest.raises(ProtocolViolation):
+        play(command, told + b"P1 OK\r\n", "QRESYNC")
+    play(command, told[: told.index(b"* 4")] + b"P1 OK\r\n", "QRESYNC")

@@ -37,6 +37,9 @@ def line(search: dict[str, Any], *capabilities: str) -> bytes:
         ({"since": "2026-11-20T23:59:00Z"}, b"UID SEARCH SINCE 20-Nov-2026"),
         ({"before": "2026-01-05"}, b"UID SEARCH BEFORE 5-Jan-2026"),
         ({"sentBefore": "2026-01-05"}, b"UID SEARCH SENTBEFORE 5-Jan-2026"),
+        # A zone carries the moment out of the years that can be written.
+        ({"since": "0001-01-01T00:00:00+14:00"}, b"UID SEARCH SINCE 1-Jan-0001"),
+        ({"sentBefore": "9999-12-31T23:59:59-14:00"}, b"UID SEARCH SENTBEFORE 31-Dec-9999"),
         ({"from": None}, b"UID SEARCH ALL"),
     ],
 )

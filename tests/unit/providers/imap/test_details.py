@@ -48,3 +48,12 @@ def test_a_message_that_a_worker_did_not_survive_is_read_alone_and_given_up_in_t
     poison.survived(1, [2, 7])
     assert poison.leftover(1) == []
     assert poison.batches(1, [1, 2], 10) == [[1, 2]]
+
+
+def test_a_try_that_failed_for_another_reason_is_no_suspicion() -> None:
+    poison = Poison()
+    for _ in range(POISON_TRIES):
+        poison.before(1, [7])
+        poison.excused(1, [7])
+    assert not poison.is_given_up(1, 7)
+    assert poison.batches(1, [7, 8], 10) == [[7, 8]]

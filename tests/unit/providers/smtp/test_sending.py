@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import datetime
 import ssl
 from collections.abc import AsyncIterator
@@ -217,3 +218,34 @@ def self_signed(directory: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(path)
     return context
+
+
+@pytest.mark.parametrize("encoding", ["plain", "base64"])
+async def test_a_server_that_repeats_the_login_leaks_no_password(
+    sending: SmtpSending, encoding: str
+) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 hello\r\n")
+        while line := await reader.readline():
+            word = line.split()[0].upper()
+            if word == b"EHLO":
+                writer.write(b"250-hello\r\n250 AUTH PLAIN\r\n")
+            elif word == b"AUTH":
+                said = line.split()[-1]
+                if encoding == "plain":
+                    said = base64.b64decode(said).replace(b"\0", b" ")
+                writer.write(b"535 I do not know " + said + b"\r\n")
+            else:
+                writer.write(b"221 bye\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        outcome = await send(sending, account(port))
+    assert isinstance(outcome, NotAccepted)
+    assert (outcome.code, outcome.response_code) == ("EAUTH", 535)
+    assert "I do not know" in (outcome.response or "")
+    told = outcome.text + (outcome.response or "")
+    assert "right" not in told
+    assert base64.b64encode(b"\0me\0right").decode() not in told
