@@ -55,7 +55,9 @@ class Supervised:
 
     def tree(self) -> set[int]:
         """Every process of the supervisor's session, the store's own session included."""
-        store = {pid for pid in _all_pids() if str(self.data) in _command_line(pid)}
+        # By its directory: its command line names the socket only, which is elsewhere where the
+        # path of the data is too long for one.
+        store = {pid for pid in _all_pids() if _directory(pid).is_relative_to(self.data)}
         return {pid for pid in _all_pids() if _session(pid) == self.process.pid} | store
 
     def wait(self) -> int:
@@ -70,6 +72,13 @@ class Supervised:
 
 def _all_pids() -> set[int]:
     return {int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
+
+
+def _directory(pid: int) -> Path:
+    try:
+        return Path(f"/proc/{pid}/cwd").readlink()
+    except OSError:
+        return Path("/")
 
 
 def _command_line(pid: int) -> str:
@@ -180,17 +189,13 @@ def test_a_killed_supervisor_leaves_no_orphan(start: Start) -> None:
     until(lambda: supervised.tree() == set())
 
 
-def _stores(supervised: Supervised) -> set[int]:
-    return {pid for pid in supervised.tree() if "valkey" in _command_line(pid).partition(" ")[0]}
-
-
 def test_a_killed_store_comes_back_with_its_data(start: Start) -> None:
     supervised = start({"steady": 1})
     until(lambda: len(supervised.members()) == 1)
     before = supervised.members()[0]
-    # The store writes its command line anew while it starts.
-    until(lambda: bool(_stores(supervised)))
-    (store,) = _stores(supervised)
+    (store,) = {
+        pid for pid in supervised.tree() if "valkey" in _command_line(pid).partition(" ")[0]
+    }
     os.kill(store, signal.SIGKILL)
     until(lambda: bool(supervised.members()))
     assert supervised.members()[0].id == before.id
