@@ -71,6 +71,8 @@ class Peer:
     writer: asyncio.StreamWriter
     open_box: str | None = None
     is_idling: bool = False
+    # A message came that this connection was not told of yet.
+    has_news: bool = False
 
     async def send(self, data: bytes) -> None:
         self.writer.write(data)
@@ -164,12 +166,18 @@ class ScriptedImapd:
             await asyncio.sleep(0.01)
 
     async def deliver(self, subject: str, path: str = "INBOX") -> None:
-        """Add a message and tell those who idle on the mailbox."""
-        box = self.boxes[path]
-        box.add(subject)
+        """Add a message and tell those who have the mailbox open: at once, or when they idle."""
+        self.boxes[path].add(subject)
         for peer in self.peers:
-            if peer.is_idling and peer.open_box == path:
-                await peer.send(b"* %d EXISTS\r\n" % len(box.messages))
+            if peer.open_box == path:
+                peer.has_news = True
+                if peer.is_idling:
+                    await self._tell(peer)
+
+    async def _tell(self, peer: Peer) -> None:
+        if peer.has_news and peer.open_box in self.boxes:
+            peer.has_news = False
+            await peer.send(b"* %d EXISTS\r\n" % len(self.boxes[peer.open_box].messages))
 
     async def say(self, line: bytes) -> None:
         """Tell everybody something unasked."""
@@ -210,6 +218,7 @@ class ScriptedImapd:
     async def _idle(self, peer: Peer, tag: str) -> None:
         peer.is_idling = True
         await self._answer(peer, "IDLE", b"+ idling\r\n")
+        await self._tell(peer)
         await peer.reader.readline()
         peer.is_idling = False
         await self._answer(peer, "DONE", f"{tag} OK done\r\n".encode())
@@ -265,6 +274,7 @@ class ScriptedImapd:
             peer.open_box = None
             return [], "NO [NONEXISTENT] No such mailbox"
         peer.open_box = path
+        peer.has_news = False
         lines = [
             b"* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)",
             b"* %d EXISTS" % len(box.messages),
