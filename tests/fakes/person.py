@@ -94,6 +94,14 @@ class Truth:
             fact.is_there, fact.flags = True, flags
             fact.past.add(flags)
 
+    def note_stored(self, path: str, uid: int, sign: str, flag: str) -> None:
+        """The server took a change of a flag: those flags were true, even if a look right after it
+        did not show them (Cyrus has answered from what a session knew before)."""
+        fact = self.facts.get((path, self.mailboxes[path], uid))
+        if fact is not None:
+            flags = fact.flags | {flag} if sign == "+" else fact.flags - {flag}
+            fact.past.add(flags)
+
 
 class Person:
     """Works in the mailboxes at random; `truth` follows."""
@@ -174,6 +182,8 @@ class Person:
         if "MOVE" in self.capabilities:
             self._select(path)
             self._client.uid("MOVE", str(uid), _quoted(to))
+            # Cyrus moves by a copy, \Deleted and an expunge, and other sessions may see that.
+            self.truth.note_stored(path, uid, "+", "\\Deleted")
             self._look(to, standing=self._standing_after_transfer(to))
             self._look(path)
         else:
@@ -280,7 +290,9 @@ class Person:
 
     def _store(self, path: str, uid: int, sign: str, flag: str) -> None:
         self._select(path)
-        self._client.uid("STORE", str(uid), f"{sign}FLAGS", f"({flag})")
+        status, _ = self._client.uid("STORE", str(uid), f"{sign}FLAGS", f"({flag})")
+        if status == "OK":
+            self.truth.note_stored(path, uid, sign, flag)
         self._look(path)
 
     def _copy(self, path: str, uid: int, to: str) -> None:
