@@ -25,6 +25,7 @@ from postroom.providers.imap.answering import ImapAnswering
 from postroom.providers.imap.budget import ConnectBudget
 from postroom.providers.imap.connect import Use, connect, read_options
 from postroom.providers.imap.desk import FETCH_BATCH_SIZE, Desk
+from postroom.providers.imap.hearing import is_cancelled
 from postroom.providers.imap.logbook import LogBook
 from postroom.providers.imap.watch import ImapWatcher, WatchLimits
 from postroom.providers.interface import Answering
@@ -139,6 +140,10 @@ class Holding:
                 attempt += 1
                 log.exception("account.crashed", account=self.account.account, attempt=attempt)
                 await self._tell(error)
+            # A failure of its ending must not hide that it was told to end: whoever holds the
+            # account next would share it with this one.
+            if is_cancelled():
+                raise asyncio.CancelledError
             await self._equipment.clock.sleep(RESTART.delay_ms(attempt) / 1000)
 
     async def _watch_once(self) -> None:

@@ -9,6 +9,7 @@ compression.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Callable
 from typing import cast
@@ -102,7 +103,8 @@ class Wire(asyncio.Protocol):
 
     def _flush(self, encryption: Encryption) -> None:
         outgoing = encryption.outgoing()
-        if outgoing and self._transport is not None:
+        # uvloop raises for a transport that is closed already.
+        if outgoing and self._transport is not None and not self._transport.is_closing():
             self._transport.write(outgoing)
 
     def _came(self, data: bytes) -> None:
@@ -248,7 +250,8 @@ class Wire(asyncio.Protocol):
         if self._transport is None:
             return
         if self._encryption is not None and self._encryption.is_ready:
-            self._encryption.say_goodbye()
+            with contextlib.suppress(ssl.SSLError):
+                self._encryption.say_goodbye()
             self._flush(self._encryption)
         self._transport.close()
         try:

@@ -130,8 +130,7 @@ class Subconnection:
             except Fenced:
                 return
             except asyncio.CancelledError:
-                if is_cancelled():
-                    raise
+                pass
             except AuthenticationRefused as error:
                 backoff = self._limits.refused
                 self._note(error)
@@ -139,6 +138,8 @@ class Subconnection:
                 self._note(error)
             except Exception:  # one mailbox's bug must not end the others
                 log.exception("subconnection.crashed", account=self._desk.account.account)
+            if is_cancelled():
+                raise asyncio.CancelledError
             self._attempt += 1
             await self._clock.sleep(backoff.delay_ms(self._attempt) / 1000)
 

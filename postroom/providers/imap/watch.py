@@ -9,6 +9,7 @@ Nothing but Fenced ends `run`; every other failure is reported, waited for and t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 from postroom.clock import Deadline
@@ -88,12 +89,11 @@ class ImapWatcher:
         """Watch until another worker owns the account (Fenced) or the task is cancelled."""
         while True:
             await self._hold_back()
-            try:
+            # A reconnect that was asked for while the session ended by itself comes too late.
+            with contextlib.suppress(asyncio.CancelledError):
                 await self._live()
-            except asyncio.CancelledError:
-                # A reconnect that was asked for while the session ended by itself comes too late.
-                if is_cancelled():
-                    raise
+            if is_cancelled():
+                raise asyncio.CancelledError
 
     async def _live(self) -> None:
         """One session, and the rest after it. Raises Fenced."""

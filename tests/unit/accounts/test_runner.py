@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
 from postroom.accounts import runner
+from postroom.accounts.holding import Holding
 from postroom.clock import Deadline, SystemClock
 from postroom.errors import WorkerNotAvailable
 from postroom.model.operations import ListMailboxes
 from postroom.model.wire import encode_packed
+from postroom.net.imap import ImapConnection
 from postroom.store.connection import Store
+from postroom.store.wake import wake, worker_topic
 from tests.fakes.dovecot import Dovecot, message
-from tests.unit.accounts.watching import WORKER, imap_account, world
+from tests.unit.accounts.watching import WORKER, World, imap_account, world
 
 pytestmark = pytest.mark.dovecot
 
@@ -139,3 +143,34 @@ async def keys_of(store: Store) -> AsyncIterator[bytes]:
     for key in await store.command("KEYS", "*"):
         if b":a" in key and not key.endswith(b"owners"):
             yield key
+
+
+async def test_a_connection_that_ends_badly_does_not_keep_its_account_from_being_given_up(
+    monkeypatch: pytest.MonkeyPatch, store: Store, dovecot: Dovecot
+) -> None:
+    close = ImapConnection.close
+
+    async def close_badly(self: ImapConnection) -> None:
+        await close(self)
+        raise RuntimeError("the handler is closed")
+
+    async with world(store) as here:
+        await here.register(imap_account("a", "runner-bad", dovecot.port))
+        await here.until_state("a", "connected")
+        with monkeypatch.context() as patch:
+            patch.setattr(ImapConnection, "close", close_badly)
+            await here.accounts.update(
+                "a", lambda account: msgspec.structs.replace(account, imap_indexer="fast")
+            )
+            await wake(store, worker_topic(WORKER))
+            before = here.runner._held["a"]
+            await here.until(lambda: _is_other(here, before))
+        await here.until_state("a", "connected")
+        dovecot.deliver("runner-bad", message("One"))
+        await here.until_told("a", "messageNew")
+        assert before._task is not None
+        assert before._task.done()
+
+
+async def _is_other(here: World, before: Holding) -> bool:
+    return here.runner._held.get("a") not in {before, None}

@@ -89,6 +89,9 @@ class _Pipe(asyncio.Transport):
     def close(self) -> None:
         self.is_aborted = True
 
+    def is_closing(self) -> bool:
+        return self.is_aborted
+
     def pause_reading(self) -> None:
         self.is_reading_paused = True
 

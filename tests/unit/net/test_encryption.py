@@ -8,6 +8,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from postroom.net.encryption import Encryption
 from postroom.net.wire import Wire, WireEnded
@@ -173,3 +174,28 @@ async def test_a_fault_ends_the_wire_with_its_cause(certificate: Path) -> None:
     assert isinstance(ended.value.cause, ssl.SSLError)
     with pytest.raises(WireEnded):
         await wire.write(b"more")
+
+
+def test_closing_a_connection_that_is_closed_already_is_no_fault_on_the_product_s_loop(
+    certificate: Path,
+) -> None:
+    async def close_twice() -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+
+        async def accept(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"hello")
+
+        async with await asyncio.start_server(accept, "127.0.0.1", 0, ssl=context) as server:
+            port = server.sockets[0].getsockname()[1]
+            loop = asyncio.get_running_loop()
+            _, wire = await loop.create_connection(Wire, "127.0.0.1", port)
+            await wire.start_tls(trusting(certificate), "localhost")
+            assert await wire.read() == b"hello"
+            wire.abort()
+            await asyncio.sleep(0)
+            await wire.close(1)
+            await wire.close(1)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(close_twice())
